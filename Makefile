@@ -1,0 +1,55 @@
+# make            builds ./rdps and ./rdpr; needs Python 3.11 or newer and nothing else
+# make demo       sends a file through an emulated bad network; DEMO_ARGS="--size 2M" passes options on
+# make test       runs all tests;                               PYTEST_ARGS="-k name" passes options on
+# make lint       linter, format check, types
+# make clean      removes what was built; make distclean also removes the venv
+#
+# PYTHON=python3.12 picks another Python. test and lint make a venv in .venv, the rest needs none.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+JOBS ?= 2
+
+EXECUTABLES := rdps rdpr
+SOURCES := $(shell find src -name '*.py')
+# pip writes it last, so an interrupted installation is taken up again
+STAMP := $(VENV)/.installed
+
+.PHONY: all demo test lint clean distclean python-is-new-enough
+
+# The work inside one target is what takes the time; in order, even `make -j clean all` is right.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+all: $(EXECUTABLES)
+
+$(EXECUTABLES): $(SOURCES) scripts/build_executables.py | python-is-new-enough
+	"$(PYTHON)" scripts/build_executables.py --interpreter "$(PYTHON)" $@
+
+demo: all
+	PYTHONPATH=src "$(PYTHON)" -m surewire.apps.demo $(DEMO_ARGS)
+
+test: all $(STAMP)
+	"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	"$(VENV)/bin/python" -m ruff check .
+	"$(VENV)/bin/python" -m ruff format --check .
+	"$(VENV)/bin/python" -m mypy
+
+$(STAMP): pyproject.toml | python-is-new-enough
+	"$(PYTHON)" -m venv "$(VENV)"
+	"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch "$(STAMP)"
+
+python-is-new-enough:
+	@"$(PYTHON)" -c 'import sys; sys.exit("Python 3.11 or newer is needed, but $(PYTHON) is %d.%d: make PYTHON=python3.12, say" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+
+clean:
+	rm -rf $(EXECUTABLES) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path './$(VENV)' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf "$(VENV)"

@@ -1,0 +1,44 @@
+"""surewire: the command with everything that is not one of the assignments' own tools."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from surewire import __version__
+from surewire.apps import router
+from surewire.apps.rdp_tool import ToolParser
+
+
+def make_parser() -> ToolParser:
+    """The command line."""
+    parser = ToolParser(prog="surewire", description="Reliable transport over UDP, and networks to try it on.")
+    parser.add_argument("--version", action="version", version=f"surewire {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    routing = commands.add_parser(
+        "router",
+        help="relay UDP both ways through NAT and an impaired network",
+        description=router.DESCRIPTION,
+        epilog=router.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    router.add_arguments(routing)
+    routing.set_defaults(run=router.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool; return its exit status."""
+    args = make_parser().parse_args(argv)
+    status: int = args.run(args)
+    return status
+
+
+def entry() -> int:
+    """For the console script."""
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

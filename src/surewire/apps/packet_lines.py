@@ -1,0 +1,66 @@
+"""The packet log: a line for each packet, exactly as the assignment words it.
+
+    HH:MM:SS.us event_type sip:spt dip:dpt packet_type seqno/ackno length/window
+
+Local time of day with six-digit microseconds. Packets that one system call moved share its instant. The
+number is 0 for a RST, which has none; so is the length of a SYN, FIN or RST.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+from surewire.core.trains import Address
+from surewire.core.units import NS_PER_S
+from surewire.rdp.records import PacketRecord
+from surewire.wire.segment import PacketType
+
+HostPort = tuple[str, int]
+
+
+def address_text(address: HostPort) -> str:
+    """`ip:port`, with brackets around an IPv6 address."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class PacketLines:
+    """Turns records into lines and hands them to `write` in blocks."""
+
+    def __init__(self, write: Callable[[str], None], local_address: Callable[[HostPort], HostPort]) -> None:
+        """Take where lines go, and what this host's address towards a peer is."""
+        self._write = write
+        self._local_address = local_address
+        self._middles: dict[tuple[str, PacketType, Address], str] = {}
+        self._second = -1
+        self._clock = ""
+
+    def add(self, records: list[PacketRecord]) -> None:
+        """Write a line for each record, all with the present time."""
+        if not records:
+            return
+        stamp, middles = self._stamp(time.time_ns()), self._middles
+        lines = []
+        for event, kind, number, size, peer in records:
+            middle = middles.get((event, kind, peer)) or self._middle(event, kind, peer)
+            lines.append(f"{stamp}{middle}{number} {size}\n")
+        self._write("".join(lines))
+
+    def _stamp(self, now: int) -> str:
+        second, rest = divmod(now, NS_PER_S)
+        if second != self._second:
+            self._second = second
+            self._clock = time.strftime("%H:%M:%S", time.localtime(second))
+        return f"{self._clock}.{rest // 1000:06d} "
+
+    def _middle(self, event: str, kind: PacketType, peer: Address) -> str:
+        there = cast(HostPort, peer)
+        here, far = address_text(self._local_address(there)), address_text(there)
+        source, destination = (here, far) if event in "sS" else (far, here)
+        middle = f"{event} {source} {destination} {kind.value} "
+        if len(self._middles) > 1000:  # strangers may come from many addresses
+            self._middles.clear()
+        self._middles[event, kind, peer] = middle
+        return middle

@@ -1,0 +1,66 @@
+"""Cumulative byte acknowledgments translated into packet numbers: the one place for such formats.
+
+A peer that says only "everything up to x arrived" leaves three things open, which this module settles
+without guessing more than it must:
+
+* Which transmission arrived, when a byte was sent more than once: the latest one in flight is taken as
+  delivered, and no round trip is measured from such an acknowledgment (Karn's algorithm, RFC 6298 §3).
+* Whether anything behind a hole arrived. A repeated acknowledgment says that something did; the segment
+  at the hole is lost once it has also waited out the loss delay.
+* Whether the peer keeps what arrives behind a hole. If an acknowledgment moves exactly to the end of
+  what was repaired, it may not; then twice as many segments are repaired next time, else one (slow
+  start over the hole). So a peer that keeps nothing is repaired in a logarithmic number of round trips,
+  and one that keeps everything costs few needless resends.
+"""
+
+from __future__ import annotations
+
+from surewire.core.sent_log import SentLog, SentRun
+
+
+class ByteAcks:
+    """Reads acknowledgments that name a byte position only."""
+
+    __slots__ = ("_burst", "_repaired_to")
+
+    def __init__(self) -> None:
+        self._burst = 1
+        self._repaired_to = 0
+
+    def numbers(self, log: SentLog, position: int) -> tuple[list[tuple[int, int]], bool]:
+        """Numbers that bytes below `position` settle.
+
+        Cost grows with what is in flight, which is kept small towards such peers, in runs of one segment.
+
+        Returns:
+            Ranges of numbers, and whether their round trip is unambiguous.
+        """
+        ranges: list[tuple[int, int]] = []
+        is_clear = True
+        for run in log.in_flight():
+            if run.stop <= position:
+                ranges.append((run.first, run.first + run.count))
+                is_clear = is_clear and not run.retransmission
+        return ranges, is_clear
+
+    def on_advance(self, position: int) -> None:
+        """The acknowledged prefix moved to `position`."""
+        self._burst = min(self._burst * 2, 64) if position == self._repaired_to else 1
+
+    def lost_at_hole(self, log: SentLog, *, una: int, sent_before: int) -> list[SentRun]:
+        """Runs at the hole at `una` to be taken as lost, given evidence that something later arrived.
+
+        Only what was sent at or before `sent_before` counts. The caller declares them lost.
+        """
+        runs = sorted((run for run in log.in_flight() if run.stop > una), key=lambda run: run.offset)
+        if not runs or not runs[0].offset <= una < runs[0].stop or runs[0].sent_at > sent_before:
+            return []
+        if any(run.offset <= una for run in runs[1:]):
+            return []  # a copy of the hole is on its way
+        lost = []
+        for run in runs[: self._burst]:
+            if run.sent_at > sent_before:
+                break
+            lost.append(run)
+        self._repaired_to = lost[-1].stop
+        return lost

@@ -1,0 +1,60 @@
+"""Every limit and constant of a connection, with unit, reason and worst-case memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from surewire.core.units import NS_PER_MS, NS_PER_S
+from surewire.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransportConfig:
+    """What one connection may use and how long it waits. Times are ns, sizes bytes.
+
+    Attributes:
+        initial_rtt: round trip assumed until one is measured. RFC 9002 §6.2.2 suggests 333 ms; half of
+            it costs a duplicate SYN on a slow path and saves 300 ms on a lossy one.
+        max_ack_delay: longest an acknowledgment is held back; small against any path worth waiting for.
+        ack_every: datagrams that are acknowledged together (RFC 9000 §13.2.2 says two).
+        max_ack_ranges: ranges an acknowledgment lists, newest first. 24 ranges span over 100 datagrams
+            at 30% loss, so each arrival is reported in dozens of acknowledgments.
+        max_tracked_ranges: ranges of received numbers that are remembered; 16 bytes each, so 64 kB.
+        max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
+        idle_timeout: silence of the peer after which an open connection is lost.
+        handshake_timeout: time after which an unanswered opening is given up.
+        linger: TIME_WAIT: how long after the last FIN a receiver still answers; at 30% loss each way
+            and a FIN at least every `max_closing_pto`, all FINs of that time are lost once in 10^4.
+        max_closing_pto: longest wait between two FINs.
+        receive_window: how far beyond the acknowledged prefix the peer may send. Costs no memory where
+            the sink takes bytes in any order (files); a rate of 1 Gbit/s at 100 ms needs 12.5 MB.
+        max_gaps: holes the receiver keeps track of; a segment that would make more is dropped
+            unacknowledged. 16 bytes each in two lists: 256 kB.
+        max_train: segments in one train (UDP_SEGMENT takes 64).
+    """
+
+    initial_rtt: int = 150 * NS_PER_MS
+    max_ack_delay: int = 5 * NS_PER_MS
+    ack_every: int = 2
+    max_ack_ranges: int = 24
+    max_tracked_ranges: int = 4096
+    max_pto: int = 2 * NS_PER_S
+    idle_timeout: int = 30 * NS_PER_S
+    handshake_timeout: int = 30 * NS_PER_S
+    linger: int = 3 * NS_PER_S
+    max_closing_pto: int = NS_PER_S // 2
+    receive_window: int = 16 << 20
+    max_gaps: int = 16_384
+    max_train: int = 44
+
+    def __post_init__(self) -> None:
+        """Refuse values that no connection can work with.
+
+        Raises:
+            ConfigError: a value is not positive, or a train is longer than the system call takes.
+        """
+        for name in self.__slots__:
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be positive")
+        if self.max_train > 64:
+            raise ConfigError("max_train is at most 64 segments")

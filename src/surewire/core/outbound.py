@@ -1,0 +1,352 @@
+"""The sending half of a connection: what to send when, and what acknowledgments and silence mean.
+
+It joins the scoreboard (which bytes), the sent log (which transmissions), loss detection, round-trip
+and rate estimation, the congestion controller and the pacer. It knows no wire format: a session asks
+for runs, writes them as segments, and brings back acknowledgments as packet numbers or, from a peer
+that has none, as a byte position.
+
+Order of work for a session: `poll_runs` until it returns nothing; then look at the timer table.
+"""
+
+from __future__ import annotations
+
+from surewire.core.byte_acks import ByteAcks
+from surewire.core.config import TransportConfig
+from surewire.core.congestion import AckSample, CongestionController, PhaseOutcome
+from surewire.core.delivery import DeliverySampler
+from surewire.core.loss import ReorderingWindow
+from surewire.core.pacer import Pacer
+from surewire.core.ranges import RangeSet
+from surewire.core.rtt import RttEstimator
+from surewire.core.scoreboard import Scoreboard
+from surewire.core.sent_log import SentLog, SentRun
+from surewire.core.timers import Timer, TimerTable
+from surewire.errors import RemoteProtocolError
+
+_BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10  # bounds the work for an acknowledgment that names no packet numbers
+
+
+class OutboundStats:
+    """Counters of the sending half."""
+
+    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_segments")
+
+    def __init__(self) -> None:
+        self.lost_bytes = 0
+        self.spurious_segments = 0
+        self.reordered = 0
+        self.probes = 0
+
+
+class Outbound:
+    """Sends a stream of `size` bytes and its end mark."""
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        segment: int,
+        config: TransportConfig,
+        controller: CongestionController,
+        rtt: RttEstimator,
+        timers: TimerTable,
+        now: int,
+    ) -> None:
+        self.scoreboard = Scoreboard(size)
+        self.log = SentLog()
+        self.rtt = rtt
+        self.controller = controller
+        self.stats = OutboundStats()
+        self.rules = SendRules(segment=segment, max_closing_pto=config.max_closing_pto)
+        self._config = config
+        self._timers = timers
+        self._reordering = ReorderingWindow(rtt)
+        self._sampler = DeliverySampler(now)
+        self._pacer = Pacer(segment=segment, now=now)
+        self._byte_acks = ByteAcks()
+        self._probing = _Probing()
+
+    # What to send.
+
+    def poll_runs(self, *, now: int) -> list[SentRun]:
+        """The runs of the next train, already in the log as sent at `now`; empty when nothing may go out now."""
+        self._timers.cancel(Timer.PACING)
+        if self._probing.due and (run := self._probe(now)) is not None:
+            return [run]
+        rate = self.controller.pacing_rate
+        allowance = self._pacer.allowance(rate, now=now)
+        room = min(self._window_room(), allowance, self._config.max_train * self.rules.segment)
+        runs: list[SentRun] = []
+        while (piece := self._next_piece(room)) is not None:
+            start, stop = piece
+            runs.append(self._transmit(start, stop, now=now, retransmission=start < self.scoreboard.next_offset))
+            room -= stop - start
+        if not runs:
+            self._on_nothing_sent(rate, allowance)
+        self._arm_pto(now)
+        return runs
+
+    def _window_room(self) -> int:
+        room = self.controller.cwnd - self.log.bytes_in_flight
+        if self.rules.has_byte_acks:
+            room = min(room, _BYTE_ACKS_MAX_IN_FLIGHT - self.log.bytes_in_flight)
+        return room
+
+    def _on_nothing_sent(self, rate: int, allowance: int) -> None:
+        if self._next_piece(self.rules.segment) is None:
+            if not self.scoreboard.has_unsent:
+                self._sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
+        elif not allowance:
+            self._timers.arm(Timer.PACING, self._pacer.next_send_at(rate))
+
+    def _next_piece(self, room: int) -> tuple[int, int] | None:
+        """The next bytes to send, lost ones first: at most `room`, whole segments unless the range ends."""
+        piece = self.scoreboard.peek_lost() or self._next_new()
+        if piece is None or room <= 0:
+            return None
+        start, stop = piece
+        segment = self.rules.segment
+        if self.rules.has_byte_acks:
+            room = min(room, segment)
+        if stop - start > room:
+            stop = start + room // segment * segment
+        return (start, stop) if stop > start else None
+
+    def _next_new(self) -> tuple[int, int] | None:
+        board, rules = self.scoreboard, self.rules
+        start = board.next_offset
+        if start == board.size:
+            is_allowed = rules.may_finish and (rules.may_finish_early or board.is_data_acked)
+            return (start, start + 1) if is_allowed else None
+        stop = min(board.size, rules.max_offset)
+        is_runt = stop - start < rules.segment and stop < board.size
+        if stop <= start or (is_runt and self.log.bytes_in_flight):
+            return None  # sender-side avoidance of the silly window (RFC 9293 §3.8.6.2.1)
+        return (start, stop) if start < board.size else None
+
+    def _transmit(self, start: int, stop: int, *, now: int, retransmission: bool) -> SentRun:
+        run = SentRun(
+            first=self.log.next_number,
+            count=-(-(stop - start) // self.rules.segment),
+            offset=start,
+            nbytes=stop - start,
+            segment=self.rules.segment,
+            sent_at=now,
+            retransmission=retransmission,
+            snapshot=self._sampler.snapshot(
+                now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
+            ),
+        )
+        self.log.append(run)
+        self.scoreboard.on_sent(start, stop)
+        self._pacer.on_sent(run.nbytes)
+        return run
+
+    # Acknowledgments.
+
+    def on_ack_numbers(self, ranges: list[tuple[int, int]], *, position: int, ack_delay: int, now: int) -> None:
+        """Take an acknowledgment of packet numbers, and of all bytes below `position` (a stream offset).
+
+        Raises:
+            RemoteProtocolError: it acknowledges what was never sent; nothing has been changed.
+        """
+        self._check_position(position)
+        before = self.log.largest_acked
+        in_time = min(ack_delay, self._config.max_ack_delay)
+        self._on_numbers(ranges, before=before, ack_delay=in_time, has_rtt=True, now=now)
+        self.scoreboard.on_acked(0, position)
+        self._after_ack(now)
+
+    def on_ack_bytes(self, position: int, *, now: int) -> None:
+        """Take an acknowledgment that names only the stream offset below which everything arrived.
+
+        Raises:
+            RemoteProtocolError: it acknowledges what was never sent; nothing has been changed.
+        """
+        self._check_position(position)
+        board = self.scoreboard
+        if position > board.una:
+            ranges, is_clear = self._byte_acks.numbers(self.log, position)
+            self._on_numbers(ranges, before=self.log.largest_acked, ack_delay=0, has_rtt=is_clear, now=now)
+            board.on_acked(0, position)
+            self._byte_acks.on_advance(position)
+        elif position < board.una:
+            return
+        if self._byte_acks_hole(now):
+            self._timers.cancel(Timer.LOSS)
+        self._after_ack(now)
+
+    def _check_position(self, position: int) -> None:
+        if position > self.scoreboard.next_offset:
+            raise RemoteProtocolError("acknowledgment of bytes never sent")
+
+    def _on_numbers(
+        self, ranges: list[tuple[int, int]], *, before: int, ack_delay: int, has_rtt: bool, now: int
+    ) -> None:
+        acked, spurious = self.log.acknowledge(ranges)
+        settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
+        if not settled:
+            return
+        newest = settled[-1]
+        rtt = now - newest.sent_at if has_rtt and newest.last > before else 0
+        if rtt > 0:
+            self.rtt.on_sample(rtt, ack_delay=ack_delay)
+        for run in settled:
+            if run.last < before:
+                self.stats.reordered += run.count
+                self._reordering.on_overtaken(sent_at=run.sent_at, now=now)
+            self.scoreboard.on_acked(run.offset, run.stop)
+            self._probing.on_settled(run)
+        self.stats.spurious_segments += sum(run.count for run in spurious)
+        sample = self._sampler.on_acked(settled, now=now, min_rtt=self.rtt.min_rtt)
+        lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
+        self.controller.on_ack(
+            AckSample(
+                now,
+                rtt,
+                self.rtt.rttvar,
+                sample,
+                sum(run.nbytes for run in settled),
+                self.log.bytes_in_flight,
+                [PhaseOutcome(run.snapshot.phase, run.nbytes, 0) for run in settled],
+            )
+        )
+        self._on_lost(lost, now)
+
+    def _after_ack(self, now: int) -> None:
+        self._probing.reset()
+        self._arm_pto(now)
+        self.log.forget(lost_before=now - 3 * self._reordering.loss_delay(now))
+
+    # Losses and silence.
+
+    def on_loss_timer(self, *, now: int) -> None:
+        """`Timer.LOSS` has expired."""
+        if self.rules.has_byte_acks:
+            self._byte_acks_hole(now)
+        else:
+            self._on_lost(self._detect_lost(now), now)
+        self._arm_pto(now)
+
+    def on_pto(self, *, now: int) -> None:
+        """`Timer.PTO` has expired: a probe may go out whatever the window says (RFC 9002 §6.2.4)."""
+        self._probing.on_expired()
+        self._arm_pto(now)
+
+    def _detect_lost(self, now: int) -> list[SentRun]:
+        delay = self._reordering.loss_delay(now)
+        lost, waiting = self.log.detect_lost(sent_before=now - delay)
+        self._timers.set(Timer.LOSS, None if waiting is None else waiting.sent_at + delay)
+        return lost
+
+    def _byte_acks_hole(self, now: int) -> bool:
+        """Repair the hole of a peer that acknowledges byte positions; True when something was lost."""
+        una, oldest = self.scoreboard.una, self.log.oldest_in_flight()
+        if oldest is None:
+            return False
+        delay = self._reordering.loss_delay(now)
+        lost = self._byte_acks.lost_at_hole(self.log, una=una, sent_before=now - delay)
+        for run in lost:
+            self.log.declare_lost(run)
+        self._on_lost(lost, now)
+        if not lost and oldest.sent_at + delay > now:
+            self._timers.arm(Timer.LOSS, oldest.sent_at + delay)
+        return bool(lost)
+
+    def _on_lost(self, lost: list[SentRun], now: int) -> None:
+        if not lost:
+            return
+        for run in lost:
+            self.stats.lost_bytes += run.nbytes
+            for low, high in self._probing.without_copies(run):
+                self.scoreboard.on_lost(low, high)
+        self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)
+
+    def _arm_pto(self, now: int) -> None:
+        """Arm the probe timer while something is unsettled, or while a closed window could stay closed."""
+        board = self.scoreboard
+        is_blocked = board.has_unsent and board.next_offset >= self.rules.max_offset
+        if self.log.bytes_in_flight == 0 and not is_blocked:
+            self._timers.cancel(Timer.PTO)
+            return
+        if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
+            limit = self.rules.max_closing_pto if board.is_data_acked else self._config.max_pto
+            wait = min(self.rtt.pto(self._config.max_ack_delay) << self._probing.count, limit)
+            newest = self.log.newest_sent_at if self.log.bytes_in_flight else now
+            self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
+
+    def _probe(self, now: int) -> SentRun | None:
+        """Send one segment: lost bytes, else new ones, else the oldest ones again."""
+        self._probing.due -= 1
+        self.stats.probes += 1
+        board = self.scoreboard
+        piece = self._next_piece(self.rules.segment)
+        if piece is not None:
+            return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)
+        oldest = self.log.oldest_in_flight()
+        if oldest is not None:
+            start, stop = oldest.offset, min(oldest.stop, oldest.offset + self.rules.segment)
+            missing = board.missing(start, stop)
+            start, stop = missing[0] if missing else (start, stop)
+            self._probing.copies.add(start, stop)
+            return self._transmit(start, stop, now=now, retransmission=True)
+        if board.has_unsent:  # zero window: one byte beyond it makes the peer repeat its window (RFC 9293 §3.8.6.1)
+            return self._transmit(board.next_offset, board.next_offset + 1, now=now, retransmission=False)
+        return None
+
+
+class SendRules:
+    """What the session lets the sending half do; it changes as the peer shows itself.
+
+    Attributes:
+        segment: bytes of stream data in a full segment.
+        max_offset: stream offset the peer's window ends at.
+        may_finish: the end mark may be sent.
+        may_finish_early: ... even before all data are acknowledged.
+        has_byte_acks: the peer acknowledges byte positions only.
+        max_closing_pto: longest wait between probes once all data are acknowledged, ns.
+    """
+
+    __slots__ = ("has_byte_acks", "max_closing_pto", "max_offset", "may_finish", "may_finish_early", "segment")
+
+    def __init__(self, *, segment: int, max_closing_pto: int) -> None:
+        self.segment = segment
+        self.max_offset = 0
+        self.may_finish = True
+        self.may_finish_early = False
+        self.has_byte_acks = True
+        self.max_closing_pto = max_closing_pto
+
+
+class _Probing:
+    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
+
+    __slots__ = ("_expired_at", "copies", "count", "due")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.due = 0
+        self.copies = RangeSet()
+
+    def on_expired(self) -> None:
+        self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
+        self.count = min(self.count + 1, 16)
+
+    def reset(self) -> None:
+        self.count = 0
+        self.due = 0
+
+    def last_expiry(self, now: int) -> int:
+        return now if self.due else 0
+
+    def on_settled(self, run: SentRun) -> None:
+        if self.copies:
+            self.copies.remove(run.offset, run.stop)
+
+    def without_copies(self, run: SentRun) -> list[tuple[int, int]]:
+        """The bytes of a lost run of which no copy is in flight; a copy that was lost itself is none."""
+        if not self.copies:
+            return [(run.offset, run.stop)]
+        if run.retransmission:
+            self.copies.remove(run.offset, run.stop)
+        return self.copies.missing(run.offset, run.stop)

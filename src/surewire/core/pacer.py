@@ -1,0 +1,45 @@
+"""Spreads transmissions over time: a token bucket filled at the pacing rate (RFC 9002 §7.7).
+
+Tokens are bytes. The bucket holds what a driver that wakes late must be able to make up for, and at
+least ten segments; what goes out at once is at most one quantum, about a millisecond of the rate, so
+that a train never becomes a burst the path has to store.
+"""
+
+from __future__ import annotations
+
+from surewire.core.units import NS_PER_MS, NS_PER_S
+
+_LATENESS = 4 * NS_PER_MS  # a driver on a busy machine wakes this late; tokens older than it are lost
+_MIN_BURST_SEGMENTS = 10  # RFC 9002 §7.7 allows an initial burst of ten packets
+
+
+class Pacer:
+    """Says how many bytes may go out now, and when the next quantum may."""
+
+    __slots__ = ("_segment", "_tokens", "_updated_at")
+
+    def __init__(self, *, segment: int, now: int) -> None:
+        self._segment = segment
+        self._tokens = _MIN_BURST_SEGMENTS * segment * NS_PER_S  # byte-nanoseconds a second: exact in integers
+        self._updated_at = now
+
+    def quantum(self, rate: int) -> int:
+        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at least two segments."""
+        return max(rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
+
+    def allowance(self, rate: int, *, now: int) -> int:
+        """Bytes that may be sent at `now`; 0 while less than a quantum has been earned."""
+        burst = max(rate * _LATENESS // NS_PER_S, _MIN_BURST_SEGMENTS * self._segment)
+        self._tokens = min(self._tokens + rate * (now - self._updated_at), burst * NS_PER_S)
+        self._updated_at = now
+        tokens = self._tokens // NS_PER_S
+        return tokens if tokens >= self.quantum(rate) else 0
+
+    def on_sent(self, nbytes: int) -> None:
+        """Take the tokens of what was sent; they may become negative."""
+        self._tokens -= nbytes * NS_PER_S
+
+    def next_send_at(self, rate: int) -> int:
+        """When a quantum will have been earned (ns), if the rate stays."""
+        wanted = self.quantum(rate) * NS_PER_S - self._tokens
+        return self._updated_at + max(-(-wanted // rate), 0)

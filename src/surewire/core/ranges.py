@@ -1,0 +1,118 @@
+"""A set of integers held as disjoint half-open ranges, for byte offsets and packet numbers.
+
+Two parallel sorted lists and bisection: a look-up costs O(log n), a change O(log n) steps plus one
+memory move, n being the number of ranges (holes), never of members. Touching ranges are merged.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+
+class RangeSet:
+    """Integers as ranges [start, stop); iterates its ranges in ascending order."""
+
+    __slots__ = ("_starts", "_stops")
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+
+    def __len__(self) -> int:
+        """Number of ranges."""
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._starts, self._stops, strict=True)
+
+    def __contains__(self, value: int) -> bool:
+        index = bisect_right(self._starts, value) - 1
+        return index >= 0 and value < self._stops[index]
+
+    def __repr__(self) -> str:
+        return f"RangeSet({', '.join(f'[{a}, {b})' for a, b in self)})"
+
+    @property
+    def first(self) -> tuple[int, int] | None:
+        """The lowest range, or None when empty."""
+        return (self._starts[0], self._stops[0]) if self._starts else None
+
+    @property
+    def last(self) -> tuple[int, int] | None:
+        """The highest range, or None when empty."""
+        return (self._starts[-1], self._stops[-1]) if self._starts else None
+
+    def newest(self, limit: int) -> list[tuple[int, int]]:
+        """At most `limit` ranges, highest first."""
+        return list(zip(self._starts[: -limit - 1 : -1], self._stops[: -limit - 1 : -1], strict=True))
+
+    def covers(self, start: int, stop: int) -> bool:
+        """True when every member of [start, stop) is in the set (so also when it is empty)."""
+        if start >= stop:
+            return True
+        index = bisect_right(self._starts, start) - 1
+        return index >= 0 and stop <= self._stops[index]
+
+    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The parts of [start, stop) that are not in the set, ascending."""
+        gaps: list[tuple[int, int]] = []
+        index = bisect_right(self._stops, start)
+        while start < stop and index < len(self._starts) and self._starts[index] < stop:
+            if start < self._starts[index]:
+                gaps.append((start, self._starts[index]))
+            start = self._stops[index]
+            index += 1
+        if start < stop:
+            gaps.append((start, stop))
+        return gaps
+
+    def add(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Add [start, stop); return the parts that were new, ascending (empty range: nothing)."""
+        if start >= stop:
+            return []
+        stops = self._stops
+        if stops and start == stops[-1]:  # the common case by far: the next in order
+            stops[-1] = stop
+            return [(start, stop)]
+        gaps = self.missing(start, stop)
+        if not gaps:
+            return gaps
+        low = bisect_left(stops, start)
+        high = bisect_right(self._starts, stop)
+        if low < high:
+            start = min(start, self._starts[low])
+            stop = max(stop, stops[high - 1])
+        self._starts[low:high] = [start]
+        stops[low:high] = [stop]
+        return gaps
+
+    def remove(self, start: int, stop: int) -> None:
+        """Take every member of [start, stop) out of the set."""
+        if start >= stop:
+            return
+        low = bisect_right(self._stops, start)
+        high = bisect_left(self._starts, stop)
+        if low >= high:
+            return
+        kept: list[tuple[int, int]] = []
+        if self._starts[low] < start:
+            kept.append((self._starts[low], start))
+        if self._stops[high - 1] > stop:
+            kept.append((stop, self._stops[high - 1]))
+        self._starts[low:high] = [a for a, _ in kept]
+        self._stops[low:high] = [b for _, b in kept]
+
+    def discard_below(self, value: int) -> None:
+        """Forget every member below `value`."""
+        if self._starts and self._starts[0] < value:
+            self.remove(self._starts[0], value)
+
+    def keep_newest(self, limit: int) -> None:
+        """Forget all but the `limit` highest ranges."""
+        if len(self._starts) > limit:
+            del self._starts[:-limit], self._stops[:-limit]
+
+    def total(self) -> int:
+        """Number of members."""
+        return sum(self._stops) - sum(self._starts)

@@ -1,0 +1,73 @@
+"""Which bytes of the outgoing stream are unsent, lost, or acknowledged (RFC 6675's scoreboard, in bytes).
+
+The stream's bytes have offsets from 0. The end of the stream is one more, imaginary byte at offset
+`size`, as TCP's FIN takes a sequence number (RFC 9293 §3.4): so the end is sent, lost, sent again and
+acknowledged by the same code as any byte. It is never sent together with real ones.
+"""
+
+from __future__ import annotations
+
+from surewire.core.ranges import RangeSet
+
+
+class Scoreboard:
+    """The sending side's books, in stream offsets."""
+
+    __slots__ = ("_acked", "_lost", "next_offset", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size  # bytes of the stream, without the end mark
+        self.next_offset = 0  # all below has been sent at least once
+        self._acked = RangeSet()
+        self._lost = RangeSet()
+
+    @property
+    def una(self) -> int:
+        """The lowest offset not acknowledged (RFC 9293's SND.UNA)."""
+        first = self._acked.first
+        return first[1] if first is not None and first[0] == 0 else 0
+
+    @property
+    def is_data_acked(self) -> bool:
+        """True when every byte before the end mark is acknowledged."""
+        return self.una >= self.size
+
+    @property
+    def is_done(self) -> bool:
+        """True when the end mark is acknowledged too."""
+        return self.una > self.size
+
+    @property
+    def has_lost(self) -> bool:
+        return len(self._lost) > 0
+
+    @property
+    def has_unsent(self) -> bool:
+        """True when bytes (the end mark not counted) have never been sent."""
+        return self.next_offset < self.size
+
+    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Parts of [start, stop) not acknowledged."""
+        return self._acked.missing(start, stop)
+
+    def on_acked(self, start: int, stop: int) -> None:
+        """Bytes [start, stop) arrived."""
+        self._acked.add(start, stop)
+        self._lost.remove(start, stop)
+
+    def on_lost(self, start: int, stop: int) -> None:
+        """A transmission of [start, stop) was lost; what no other one brought must be sent again."""
+        for low, high in self._acked.missing(start, stop):
+            self._lost.add(low, high)
+
+    def peek_lost(self) -> tuple[int, int] | None:
+        """The lowest lost range, the end mark apart from the rest."""
+        first = self._lost.first
+        if first is not None and first[0] < self.size < first[1]:
+            return first[0], self.size
+        return first
+
+    def on_sent(self, start: int, stop: int) -> None:
+        """Bytes [start, stop) are on their way (again)."""
+        self._lost.remove(start, stop)
+        self.next_offset = max(self.next_offset, stop)

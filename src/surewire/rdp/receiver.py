@@ -1,0 +1,484 @@
+"""The receiving side of an RDP transfer: its rules, without socket, clock or file.
+
+The session writes to a `Sink` before it acknowledges. When everything up to the FIN has arrived it says
+so by `ReceivedAll` and waits: the driver checks the digest, gives the file its final name, and calls
+`confirm`; only then is the FIN acknowledged, so a sender that sees that ACK knows that the file stands.
+Meanwhile repeated FINs are answered with the ACK of the data, which keeps the sender patient.
+
+Calls are as in `sender`. What proves that a packet belongs to the transfer is its checksum, begun with
+the session's key, from a peer of ours, and its place in the window from any other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from surewire.core.acks import AckTracker
+from surewire.core.events import Closed, Established, Event, ReceivedAll
+from surewire.core.reassembly import Reassembly
+from surewire.core.state import Input, State, StateMachine
+from surewire.core.timers import Timer, TimerTable
+from surewire.core.trains import Address, Buffer, Train
+from surewire.core.units import NS_PER_S
+from surewire.errors import Aborted, DestinationError, IdleTimeout, MalformedSegment, Reset, SurewireError
+from surewire.rdp.config import RdpConfig
+from surewire.rdp.packing import Outbox
+from surewire.rdp.records import PacketLog, PacketRecord
+from surewire.transfer.files import Sink
+from surewire.wire import text
+from surewire.wire.segment import Extension, PacketType, Segment
+
+
+class ReceiverStats:
+    """What the path and strangers did, for diagnostics; not part of the assignment's summary."""
+
+    __slots__ = ("damaged", "ignored", "migrations", "strangers")
+
+    def __init__(self) -> None:
+        self.damaged = 0  # datagrams that are no packet, or whose checksum is wrong or missing
+        self.ignored = 0  # packets that mean nothing here: outside the window, of a wrong type
+        self.migrations = 0  # changes of the sender's address that were followed
+        self.strangers = 0  # packets from an address that is not the sender's
+
+
+class RdpReceiver:
+    """Receives one stream from whoever opens first."""
+
+    def __init__(self, sink: Sink, *, config: RdpConfig | None = None) -> None:
+        self.config = config or RdpConfig()
+        self.stats = ReceiverStats()
+        self.packets = PacketLog()
+        self.started_at: int | None = None  # our ACK of the first SYN
+        self.ended_at: int | None = None  # our ACK of the last FIN
+        self._machine = StateMachine()
+        self._timers = TimerTable()
+        self._events: deque[Event] = deque()
+        self._outbox = Outbox(self.config.transport.max_train)
+        self._acks = AckTracker(self.config.transport, self._timers)
+        self._incoming = _IncomingStream(sink)
+        self._suspect_syn = b""  # a SYN with a damaged or unknown trailer, seen once
+        self._machine.handle(Input.OPEN_PASSIVE)
+
+    # Getters.
+
+    @property
+    def state(self) -> State:
+        return self._machine.state
+
+    @property
+    def peer(self) -> Address | None:
+        """The sender's address as observed, once there is one."""
+        return self._incoming.peer
+
+    @property
+    def is_ours(self) -> bool:
+        """True when the sender speaks the extension."""
+        return self._incoming.key is not None
+
+    @property
+    def contiguous(self) -> int:
+        """Bytes received without a gap from the start."""
+        return self._incoming.books.contiguous
+
+    @property
+    def received(self) -> int:
+        """Bytes received and written, each counted once."""
+        return self._incoming.books.received
+
+    @property
+    def expected_size(self) -> int | None:
+        """Bytes the sender means to send, if it said so."""
+        return self._incoming.announced_size
+
+    @property
+    def duration(self) -> int:
+        """From our ACK of the first SYN to our ACK of the last FIN, ns; 0 while one is missing."""
+        return 0 if self.started_at is None or self.ended_at is None else self.ended_at - self.started_at
+
+    # Outputs.
+
+    def poll_transmit(self, *, now: int) -> Train | None:
+        """The next train to send, or None when nothing may go out now."""
+        if self._acks.is_due and self.state is not State.CLOSED:
+            self._put_ack(now)
+        return self._outbox.poll()
+
+    def poll_timeout(self) -> int | None:
+        """When `handle_timeout` wants to be called, or None."""
+        return self._timers.next_deadline()
+
+    def poll_event(self) -> Event | None:
+        """The next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    def take_records(self) -> list[PacketRecord]:
+        """Records of packets sent and received since the last call."""
+        return self.packets.take()
+
+    # Inputs.
+
+    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
+        """Take datagrams from `source`: `stride` bytes each, the last may be shorter. The buffer is not kept."""
+        view = memoryview(buffer)
+        batch = _Batch()
+        try:
+            for start in range(0, len(view), stride):
+                self._handle_datagram(view[start : start + stride], source, batch, now)
+            self._take(batch, source, now)
+        except DestinationError as error:
+            self._fail(error, reason=str(error))
+
+    def handle_timeout(self, *, now: int) -> None:
+        """Act on every deadline that has passed."""
+        for timer in self._timers.pop_expired(now):
+            if timer is Timer.DELAYED_ACK:
+                self._acks.make_due()
+            elif timer is Timer.IDLE:
+                seconds = self.config.transport.idle_timeout / NS_PER_S
+                self._fail(
+                    IdleTimeout(f"the sender has been silent for {seconds:g} s"),
+                    Input.TIMEOUT,
+                    reason="the other side fell silent",
+                )
+            elif timer is Timer.LINGER:
+                self._timers.cancel_all()
+                self._machine.handle(Input.TIMEOUT)
+                self._events.append(Closed(None))
+
+    def handle_refused(self, *, now: int) -> None:
+        """The path reported that nothing listens at the sender's port: it may have gone, or be quick to end."""
+        if self.state is State.TIME_WAIT:
+            self._timers.arm(Timer.LINGER, now)
+
+    def confirm(self, *, now: int) -> None:
+        """The file stands under its final name: acknowledge the FIN."""
+        if self.state is not State.CLOSE_WAIT:
+            return  # the sender gave up meanwhile
+        self._machine.handle(Input.CONFIRM)
+        self._timers.cancel(Timer.IDLE)
+        self._incoming.is_confirmed = True
+        for number in self._incoming.fin_numbers:
+            self._acks.on_received(number, number + 1, now=now)
+        self._acks.make_due()
+        self._timers.arm(Timer.LINGER, now + self.config.transport.linger)
+
+    def abort(self, error: SurewireError | str) -> None:
+        """End the transfer now and tell the sender why."""
+        if self.state is not State.CLOSED:
+            failure = Aborted(error) if isinstance(error, str) else error
+            self._fail(failure, reason=str(failure) if self.peer is not None else None)
+
+    # Datagrams.
+
+    def _handle_datagram(self, datagram: memoryview, source: Address, batch: _Batch, now: int) -> None:
+        incoming, key = self._incoming, self._incoming.key
+        if key is not None:
+            ours = text.parse_our_dat(datagram, key=key, magic=incoming.magic)
+            if ours is not None:
+                number, packet_number, payload = ours
+                if not batch.extends(number, packet_number):
+                    self._take(batch, source, now)
+                    batch.begin(number, packet_number)
+                batch.payloads.append(payload)
+                return
+        self._take(batch, source, now)
+        try:
+            segment = text.parse(datagram, key=0 if key is None else key)
+        except MalformedSegment:
+            self.stats.damaged += 1
+            return
+        if segment.type is PacketType.SYN:
+            self._handle_syn(segment, bytes(datagram), source, now)
+        elif self.is_ours and segment.extension is None:
+            self.stats.damaged += 1
+        elif segment.type is PacketType.DAT:
+            self._handle_dat(segment, source, batch, now)
+        elif segment.type is PacketType.FIN:
+            self._handle_fin(segment, source, now)
+        elif segment.type is PacketType.RST:
+            self._handle_rst(segment, source)
+        else:
+            self.stats.ignored += 1
+
+    def _handle_syn(self, segment: Segment, datagram: bytes, source: Address, now: int) -> None:
+        incoming = self._incoming
+        is_first = self.state is State.LISTEN
+        is_same = not is_first and incoming.is_same_opening(segment, source)
+        if segment.trailer and segment.offer is None and datagram != self._suspect_syn:
+            # Perhaps ours, damaged: acting on it would give up the checksums. A foreign peer's comes again unchanged.
+            self._suspect_syn = datagram
+            self.stats.damaged += 1
+            return
+        if not is_first and not is_same and self._may_reopen(source):
+            is_first = True
+        self.packets.add("R" if is_same else "r", PacketType.SYN, segment.number, 0, source)
+        if is_first:
+            self._open(segment, source, now)
+        elif not is_same:
+            self.stats.strangers += 1
+            self._put_stray_rst(segment, source)
+            return
+        if segment.offer is not None and self.is_ours:
+            self._acks.on_received(segment.offer.packet_number, segment.offer.packet_number + 1, now=now)
+        self._acks.make_due()
+        self._arm_idle(now)
+
+    def _may_reopen(self, source: Address) -> bool:
+        """True for another opening by the same sender before it sent anything else."""
+        return self.state is State.ESTABLISHED and source == self.peer and not self._incoming.books.highest
+
+    def _open(self, segment: Segment, source: Address, now: int) -> None:
+        if self.state is State.LISTEN:
+            self._machine.handle(Input.SYN_RECEIVED)
+        self._acks = AckTracker(self.config.transport, self._timers)
+        self._incoming.open(segment, source, self.config)
+        self._events.append(Established(source, self.is_ours))
+
+    def _handle_dat(self, segment: Segment, source: Address, batch: _Batch, now: int) -> None:
+        """A DAT that did not go the quick way: a foreign peer's, or one of ours spelled unusually."""
+        packet_number = segment.extension.packet_number if segment.extension is not None else None
+        if self.state is State.LISTEN:
+            self.packets.add("R", PacketType.DAT, segment.number, segment.length or 0, source)
+            self._put_stray_rst(segment, source)
+            return
+        batch.begin(segment.number, packet_number if self.is_ours else None)
+        batch.payloads.append(memoryview(segment.payload))
+        self._take(batch, source, now)
+
+    def _take(self, batch: _Batch, source: Address, now: int) -> None:
+        """Write and acknowledge a batch of consecutive DATs, and empty it."""
+        if not batch.payloads:
+            return
+        payloads, number, packet_number = batch.payloads, batch.number, batch.packet_number
+        batch.payloads = []
+        incoming, sizes = self._incoming, [len(payload) for payload in payloads]
+        start = number - incoming.base
+        stop = start + sum(sizes)
+        is_open = self.state in (State.ESTABLISHED, State.CLOSE_WAIT, State.TIME_WAIT)
+        is_fresh = packet_number is None or self._acks.is_new(packet_number)
+        if not is_open or not self._belongs(source, start, stop, packet_number):
+            self.stats.strangers += 1
+            self.packets.add_data("R", number, sizes, source)
+            return
+        new: list[tuple[int, int]] | None = None
+        if incoming.books.is_acceptable(start, stop):
+            new = incoming.books.accept(start, stop)
+            for low, high in new or ():
+                incoming.write(low, high, start, payloads)
+        if new is None:  # outside the window, or one hole too many: not taken, so not acknowledged
+            self.stats.ignored += len(payloads)
+        elif packet_number is not None:
+            self._acks.on_received(packet_number, packet_number + len(payloads), now=now)
+            if not is_fresh:
+                self._acks.make_due()
+        self._record(number, sizes, start, new or [], source)
+        self._arm_idle(now)
+        if packet_number is None:
+            self._put_ack(now)  # a foreign sender may wait for each
+        elif new is None:
+            self._acks.make_due()
+        self._check_complete(now)
+
+    def _record(self, number: int, sizes: list[int], start: int, new: list[tuple[int, int]], source: Address) -> None:
+        if new == [(start, start + sum(sizes))]:
+            self.packets.add_data("r", number, sizes, source)
+            return
+        for size in sizes:
+            is_new = any(low < start + size and start < high for low, high in new)
+            self.packets.add_data("r" if is_new else "R", number, [size], source)
+            start, number = start + size, number + size
+
+    def _belongs(self, source: Address, start: int, stop: int, packet_number: int | None) -> bool:
+        """True for the sender's address, and for a new one that a packet proves to be the sender's too."""
+        incoming = self._incoming
+        if source == incoming.peer:
+            return True
+        if packet_number is not None:  # the checksum, keyed by the session, has been right
+            is_newest = packet_number > self._acks.largest  # a late packet from the old address moves nothing back
+        else:
+            is_newest = (
+                incoming.key is None
+                and _host(source) == _host(incoming.peer)
+                and incoming.books.is_acceptable(start, stop)
+                and stop > incoming.books.contiguous
+            )
+            if not is_newest:
+                return False
+        if is_newest:
+            incoming.peer = source
+            self.stats.migrations += 1
+        return True
+
+    # The end.
+
+    def _handle_fin(self, segment: Segment, source: Address, now: int) -> None:
+        incoming = self._incoming
+        packet_number = segment.extension.packet_number if segment.extension is not None else None
+        if self.state is State.LISTEN:
+            self.packets.add("r", PacketType.FIN, segment.number, 0, source)
+            self._put_stray_rst(segment, source)
+            return
+        size = segment.number - incoming.base
+        if self.is_ours and packet_number is not None:
+            if not self._belongs(source, size, size, packet_number):
+                return
+        elif source != incoming.peer:
+            self.stats.strangers += 1
+            return
+        elif abs(size - incoming.books.contiguous) == 1 and not incoming.books.has_gaps:
+            size = incoming.books.contiguous  # a foreign peer's idea of which number the FIN takes
+        if size < 0 or not incoming.books.set_size(size):
+            self.stats.ignored += 1
+            return
+        is_repeated = self.packets.count("r", PacketType.FIN) > 0
+        self.packets.add("R" if is_repeated else "r", PacketType.FIN, segment.number, 0, source)
+        if segment.extension is not None:
+            incoming.digest = segment.extension.digest
+        incoming.on_fin(packet_number, segment.number)
+        if self.state is State.TIME_WAIT:
+            if packet_number is not None:
+                self._acks.on_received(packet_number, packet_number + 1, now=now)
+            self._timers.arm(Timer.LINGER, now + self.config.transport.linger)
+        else:
+            self._arm_idle(now)
+        self._acks.make_due()
+        self._check_complete(now)
+
+    def _check_complete(self, now: int) -> None:
+        incoming = self._incoming
+        if self.state is State.ESTABLISHED and incoming.books.is_complete:
+            self._machine.handle(Input.FIN_RECEIVED)
+            self._timers.cancel(Timer.IDLE)
+            self._events.append(ReceivedAll(incoming.books.contiguous, incoming.digest))
+
+    def _handle_rst(self, segment: Segment, source: Address) -> None:
+        if self.state in (State.LISTEN, State.CLOSED) or (source != self.peer and not self.is_ours):
+            self.stats.strangers += 1
+            return
+        event = "R" if self.packets.count("r", PacketType.RST) else "r"
+        self.packets.add(event, PacketType.RST, 0, 0, source)
+        if self.state is State.TIME_WAIT:
+            return  # all is done here; the sender has lost patience with a lost ACK
+        reason = segment.extension.reason if segment.extension is not None else None
+        self._fail(Reset("the sender ended the transfer" + (f": {reason}" if reason else "")), Input.RESET)
+
+    def _fail(self, error: SurewireError, event: Input = Input.ABORT, *, reason: str | None = None) -> None:
+        """Close with `error`; with a `reason`, tell the sender."""
+        if reason is not None and self.peer is not None:
+            for copy in range(self.config.reset_copies if self.is_ours else 1):
+                extension = Extension(reason=reason) if self.is_ours else None
+                packet = text.emit_rst(self._incoming.magic, extension=extension, key=self._incoming.key or 0)
+                self._outbox.put(packet, self.peer)
+                self.packets.add("S" if copy else "s", PacketType.RST, 0, 0, self.peer)
+        self._timers.cancel_all()
+        self._machine.handle(event)
+        self._events.append(Closed(error))
+
+    def _arm_idle(self, now: int) -> None:
+        if self.state is State.ESTABLISHED:
+            self._timers.arm(Timer.IDLE, now + self.config.transport.idle_timeout)
+
+    # Answers.
+
+    def _put_ack(self, now: int) -> None:
+        incoming, peer = self._incoming, self._incoming.peer
+        number, window = incoming.acknowledgment, incoming.books.window
+        extension = None
+        if self.is_ours:
+            extension = Extension(received=tuple(self._acks.ranges()), ack_delay=now - self._acks.largest_at)
+        packet = text.emit_ack(
+            incoming.magic, number, window, field=incoming.ack_field, extension=extension, key=incoming.key or 0
+        )
+        self.packets.add(self.packets.ack_event(number, window, is_sent=True), PacketType.ACK, number, window, peer)
+        self._outbox.put(packet, peer)
+        self._acks.on_sent()
+        if self.started_at is None:
+            self.started_at = now
+        if incoming.is_confirmed:
+            self.ended_at = now
+
+    def _put_stray_rst(self, segment: Segment, source: Address) -> None:
+        self._outbox.put(text.emit_rst(segment.magic), source)
+        self.packets.add("s", PacketType.RST, 0, 0, source)
+
+
+class _Batch:
+    """DATs of consecutive bytes and consecutive packet numbers, taken together."""
+
+    __slots__ = ("number", "packet_number", "payloads", "_stop")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.packet_number: int | None = None
+        self.payloads: list[memoryview] = []
+        self._stop = 0
+
+    def begin(self, number: int, packet_number: int | None) -> None:
+        self.number = self._stop = number
+        self.packet_number = packet_number
+
+    def extends(self, number: int, packet_number: int) -> bool:
+        """True when a DAT continues this batch, of which the last payload has been added since."""
+        if not self.payloads or self.packet_number is None:
+            return False
+        self._stop += len(self.payloads[-1])
+        return number == self._stop and packet_number == self.packet_number + len(self.payloads)
+
+
+class _IncomingStream:
+    """The stream as RDP sees it: who sends it, its numbers and spelling, and where its bytes go."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.peer: Address = None
+        self.key: int | None = None  # of checksums, when the sender is ours
+        self.magic = text.DEFAULT_MAGIC
+        self.ack_field = text.ACKNOWLEDGMENT
+        self.base = 0  # sequence number of the first data byte
+        self.books = Reassembly(RdpConfig().transport)
+        self.announced_size: int | None = None
+        self.digest: bytes | None = None
+        self.is_confirmed = False
+        self.fin_numbers: list[int] = []
+        self._fin_ack = 0
+        self._session: int | None = None
+        self._sink = sink
+
+    def open(self, syn: Segment, source: Address, config: RdpConfig) -> None:
+        offer = syn.offer if config.extensions else None
+        self.peer = source
+        self.magic = syn.magic
+        self.ack_field = syn.acknowledgment_field or text.ACKNOWLEDGMENT
+        self.base = syn.number + 1
+        self._session = None if offer is None else offer.session
+        self.key = None if offer is None else text.session_key(offer.session)
+        self.announced_size = None if offer is None else offer.size
+        window = config.transport.receive_window if offer is not None else config.plain_window
+        self.books = Reassembly(config.transport, window=window)
+
+    def is_same_opening(self, syn: Segment, source: Address) -> bool:
+        if self.key is not None:
+            return syn.offer is not None and syn.offer.session == self._session and syn.number + 1 == self.base
+        return source == self.peer and syn.number + 1 == self.base
+
+    @property
+    def acknowledgment(self) -> int:
+        """The number of the next byte expected; after the FIN is confirmed, one more than the FIN's."""
+        return self._fin_ack if self.is_confirmed else self.base + self.books.contiguous
+
+    def on_fin(self, packet_number: int | None, number: int) -> None:
+        self._fin_ack = number + 1
+        if packet_number is not None and len(self.fin_numbers) < 64:
+            self.fin_numbers.append(packet_number)
+
+    def write(self, low: int, high: int, start: int, payloads: list[memoryview]) -> None:
+        """Write stream bytes [low, high) out of payloads that begin at `start`."""
+        stop = start + sum(len(payload) for payload in payloads)
+        if (low, high) == (start, stop):
+            self._sink.write_at(low, payloads)
+            return
+        joined = b"".join(payloads)
+        self._sink.write_at(low, [memoryview(joined)[low - start : high - start]])
+
+
+def _host(address: Address) -> Address:
+    return address[0] if isinstance(address, tuple) else address

@@ -1,0 +1,7 @@
+"""The simulator: endpoints on an impaired network in virtual time."""
+
+from __future__ import annotations
+
+from surewire.sim.network import Endpoint, Host, Network
+
+__all__ = ["Endpoint", "Host", "Network"]
