@@ -151,12 +151,11 @@ class Run:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """While inside, Ctrl-C and SIGTERM set `stopped_by`; a second one ends the process at once."""
+        """While inside, Ctrl-C and SIGTERM set `stopped_by`; a second one ends the process as usual."""
 
         def note(number: int, frame: FrameType | None) -> None:
-            if self.stopped_by is not None:
-                os._exit(exit_codes.INTERRUPTED)
             self.stopped_by = number
+            signal.signal(number, signal.SIG_DFL)
 
         previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
