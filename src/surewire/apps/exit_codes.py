@@ -22,12 +22,17 @@ LOST = 6
 DIGEST = 7
 INTERRUPTED = 130
 
+
+class AddressError(SurewireError):
+    """A tool cannot use an address or port it was given."""
+
+
 EPILOG = """\
 exit status:
   0    the file stands at the receiver, byte for byte
   2    wrong arguments
   3    a local file cannot be read or written
-  4    the local address or port cannot be used
+  4    an address or port cannot be used
   5    nobody answered, or the other side refused
   6    the other side ended the transfer, fell silent, or did not confirm the end
   7    the received bytes do not hash to what was sent
@@ -39,6 +44,7 @@ def exit_code(error: SurewireError) -> int:
     """The status for a transfer that ended with `error`."""
     kinds: tuple[tuple[type[SurewireError], int], ...] = (
         (ConfigError, USAGE),
+        (AddressError, ADDRESS),
         (DigestMismatch, DIGEST),
         (TransferError, FILE),
         (HandshakeTimeout, NO_ANSWER),

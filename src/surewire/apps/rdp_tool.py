@@ -1,44 +1,37 @@
-"""What rdps and rdpr share: options, the packet log, progress, signals, and how a run ends."""
+"""The command line that rdps and rdpr share: options, their checks, and what they set."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import signal
+import stat
 import sys
-import time
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from surewire import __version__
 from surewire.apps import exit_codes
-from surewire.apps.packet_lines import PacketLines
+from surewire.apps.console import complain, os_reason
 from surewire.core.config import TransportConfig
-from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.drivers.screen_log import ScreenLog
+from surewire.core.units import NS_PER_S
 from surewire.drivers.udp import UdpSocket
 from surewire.errors import ConfigError
 from surewire.rdp.config import RdpConfig
-from surewire.rdp.records import PacketRecord
-
-PROGRESS_INTERVAL = 200 * NS_PER_MS
 
 
 class ToolParser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message} (see {self.prog} --help)\n")
+        complain(self.prog, f"{message} (see {self.prog} --help)")
         sys.exit(exit_codes.USAGE)
 
 
-def make_parser(prog: str, description: str) -> ToolParser:
-    """A parser with the options both tools have."""
+def make_parser(prog: str, description: str, usage: str) -> ToolParser:
+    """A parser with the options both tools have; `usage` names the arguments."""
     parser = ToolParser(
         prog=prog,
+        usage=f"{prog} {usage} [options]",
         description=description,
         epilog=exit_codes.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,11 +55,27 @@ def make_parser(prog: str, description: str) -> ToolParser:
     return parser
 
 
+def parse(parser: ToolParser, argv: list[str]) -> argparse.Namespace:
+    """The arguments; without any, or with bad ones, it says so and ends the process."""
+    if not argv:
+        complain(parser.prog, " ".join(parser.format_usage().split()))
+        sys.exit(exit_codes.USAGE)
+    return parser.parse_args(argv)
+
+
 def port(text: str) -> int:
     """An argument that is a UDP port."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"'{text}' is no port: 0 to 65535 expected")
     return int(text)
+
+
+def peer_port(text: str) -> int:
+    """An argument that is the UDP port of somebody else."""
+    value = port(text)
+    if not value:
+        raise argparse.ArgumentTypeError("nobody can be at port 0: 1 to 65535 expected")
+    return value
 
 
 def seconds(text: str) -> float:
@@ -81,7 +90,7 @@ def seconds(text: str) -> float:
 
 
 def rdp_config(args: argparse.Namespace, *, magic: str | None = None, **transport: int) -> RdpConfig:
-    """Settings of a session from the options.
+    """Settings of a session from the options; `transport` are fields of `TransportConfig`.
 
     Raises:
         ConfigError: an option is out of range.
@@ -95,111 +104,53 @@ def rdp_config(args: argparse.Namespace, *, magic: str | None = None, **transpor
     return RdpConfig(extensions=not args.plain, transport=settings, magic=magic.encode())
 
 
-class Recording(Protocol):
-    """The part of a session a run's log needs."""
-
-    def take_records(self) -> list[PacketRecord]: ...
-
-
-class Run:
-    """One run of a tool: its log, its progress line, its stop flag."""
-
-    def __init__(
-        self, args: argparse.Namespace, socket: UdpSocket, session: Recording, done: Callable[[], str]
-    ) -> None:
-        """Take the options and the session; `done` says how far it is, for the progress line.
-
-        Raises:
-            OSError: the log file cannot be written.
-        """
-        self.stopped_by: int | None = None
-        self._session = session
-        self._done = done
-        self._shows_progress = args.progress
-        self._next_progress = 0
-        self._log_file = open(args.log, "wb", buffering=0) if args.log else None  # noqa: SIM115
-        self.log = ScreenLog(self._log_file or 1)
-        self._lines = None if args.quiet else PacketLines(self.log.write, socket.local_address)
-
-    def on_turn(self) -> int | None:
-        """Write what happened since the last turn."""
-        records = self._session.take_records()
-        if self._lines is not None:
-            self._lines.add(records)
-        if self._shows_progress and (now := time.monotonic_ns()) >= self._next_progress:
-            self._next_progress = now + PROGRESS_INTERVAL
-            self._show(self._done())
-        return PROGRESS_INTERVAL if self._shows_progress else None
-
-    def finish(self, summary: str) -> None:
-        """Write the summary after the last line, and wait until everything is out."""
-        if self._shows_progress:
-            self._show(self._done())
-            sys.stderr.write("\n")
-        if self._log_file is None:
-            self.log.write(summary)
-            self.log.close()
-            return
-        self.log.close()
-        self._log_file.close()
-        write_out(summary)
-
-    def _show(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # progress is worth no failure
-            sys.stderr.write(f"\r{text:<78}" if sys.stderr.isatty() else f"{text}\n")
-            sys.stderr.flush()
-
-    @contextlib.contextmanager
-    def signals(self) -> Iterator[None]:
-        """While inside, Ctrl-C and SIGTERM set `stopped_by`; a second one ends the process as usual."""
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self.stopped_by = number
-            signal.signal(number, signal.SIG_DFL)
-
-        previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-
-def write_out(text: str) -> None:
-    """Print to standard output; that nobody reads it is no failure of the transfer."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def write_stats(path: str | None, figures: dict[str, object]) -> None:
-    """Write the figures of a run to `path`, if it was asked for.
+def require_distinct(args: argparse.Namespace, file: str) -> None:
+    """Refuse to write the log or the figures over the file of the transfer, or over each other.
 
     Raises:
-        OSError: it cannot be written.
+        ConfigError: two of them are one file, by whatever names.
     """
-    if path is not None:
+    seen: dict[tuple[int, int] | str, str] = {}
+    for name, path in (("the file of the transfer", file), ("--log", args.log), ("--stats", args.stats)):
+        identity = None if path is None else _identity(path)
+        if identity is None:
+            continue
+        if identity in seen:
+            raise ConfigError(f"{seen[identity]} and {name} are the same file, {path}")
+        seen[identity] = name
+
+
+def _identity(path: str) -> tuple[int, int] | str | None:
+    """What makes two names one file; None for what can be shared, like a terminal or the null device."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def open_socket(local: tuple[str, int], remote: tuple[str, int] | None, *, offload: bool, purpose: str) -> UdpSocket:
+    """The socket of the transfer; `purpose` begins the complaint.
+
+    Raises:
+        AddressError: an address cannot be used.
+    """
+    try:
+        socket = UdpSocket(local, remote=remote, offload=offload)
+    except OSError as error:
+        raise exit_codes.AddressError(f"{purpose}: {os_reason(error)}") from error
+    if socket.address == socket.remote:
+        socket.close()
+        raise exit_codes.AddressError(f"{purpose}: that is the same address and port")
+    return socket
+
+
+def write_stats(prog: str, path: str | None, figures: dict[str, object]) -> None:
+    """Write the figures of a run to `path`, if it was asked for; that it fails is only said."""
+    if path is None:
+        return
+    try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(json.dumps(figures) + "\n")
-
-
-def complain(prog: str, message: object) -> None:
-    """One line on standard error."""
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"{prog}: {message}\n")
-
-
-def human(nbytes: float) -> str:
-    """A size for people."""
-    if nbytes < 1000:
-        return f"{nbytes:.0f} B"
-    units = ("kB", "MB", "GB", "TB")
-    power = min((len(str(int(nbytes))) - 1) // 3, len(units))
-    return f"{nbytes / 1000**power:.1f} {units[power - 1]}"
-
-
-def os_reason(error: OSError) -> str:
-    """What the system says, without number or path."""
-    return error.strerror or str(error)
+    except OSError as error:
+        complain(prog, f"cannot write {path}: {os_reason(error)}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from surewire.core.config import TransportConfig
 from surewire.core.ranges import RangeSet
 from surewire.core.timers import Timer, TimerTable
+
+_REPEATED = 4  # acknowledgments that report each arrival, at least
 
 
 class AckTracker:
@@ -14,7 +18,18 @@ class AckTracker:
     (the sender needs to know, RFC 9000 §13.2.1), and otherwise when `max_ack_delay` has passed.
     """
 
-    __slots__ = ("_config", "_is_due", "_pending", "_received", "_timers", "largest", "largest_at")
+    __slots__ = (
+        "_acks_sent",
+        "_config",
+        "_is_due",
+        "_pending",
+        "_received",
+        "_recent",
+        "_timers",
+        "largest",
+        "latest",
+        "latest_at",
+    )
 
     def __init__(self, config: TransportConfig, timers: TimerTable) -> None:
         self._config = config
@@ -22,8 +37,11 @@ class AckTracker:
         self._received = RangeSet()
         self._pending = 0
         self._is_due = False
+        self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)  # number, ACKs sent before it
+        self._acks_sent = 0
         self.largest = -1
-        self.largest_at = 0
+        self.latest = -1  # the number that arrived last
+        self.latest_at = 0
 
     @property
     def is_due(self) -> bool:
@@ -43,9 +61,9 @@ class AckTracker:
         in_order = start == self.largest + 1
         new = self._received.add(start, stop)
         self._received.keep_newest(self._config.max_tracked_ranges)
-        if stop - 1 > self.largest:
-            self.largest = stop - 1
-            self.largest_at = now
+        self._recent.append((start, self._acks_sent))
+        self.largest = max(self.largest, stop - 1)
+        self.latest, self.latest_at = stop - 1, now
         self._pending += stop - start
         if not in_order or not new or self._pending >= self._config.ack_every:
             self._is_due = True
@@ -58,10 +76,26 @@ class AckTracker:
 
     def on_sent(self) -> None:
         """An acknowledgment of everything recorded went out."""
+        self._acks_sent += 1
+        recent = self._recent
+        while len(recent) > self._config.min_ack_ranges and recent[0][1] <= self._acks_sent - _REPEATED:
+            recent.popleft()
         self._pending = 0
         self._is_due = False
         self._timers.cancel(Timer.DELAYED_ACK)
 
     def ranges(self) -> list[tuple[int, int]]:
-        """The newest ranges [start, stop), highest first."""
-        return self._received.newest(self._config.max_ack_ranges)
+        """The ranges [start, stop) that recent arrivals are in, highest first.
+
+        Recent rather than high: a datagram that was overtaken by many must still be reported.
+        """
+        received, ranges = self._received, []
+        below = self.largest + 1
+        for number, _ in sorted(self._recent, reverse=True):
+            if number >= below:
+                continue
+            found = received.range_of(number)
+            if found is not None:
+                ranges.append(found)
+                below = found[0]
+        return ranges

@@ -27,21 +27,22 @@ class ByteAcks:
         self._burst = 1
         self._repaired_to = 0
 
-    def numbers(self, log: SentLog, position: int) -> tuple[list[tuple[int, int]], bool]:
+    def numbers(self, log: SentLog, position: int) -> tuple[list[tuple[int, int]], int | None]:
         """Numbers that bytes below `position` settle.
 
         Cost grows with what is in flight, which is kept small towards such peers, in runs of one segment.
 
         Returns:
-            Ranges of numbers, and whether their round trip is unambiguous.
+            Ranges of numbers, and the one whose arrival caused the acknowledgment, if that is certain.
         """
         ranges: list[tuple[int, int]] = []
-        is_clear = True
+        newest, is_clear = None, True
         for run in log.in_flight():
             if run.stop <= position:
                 ranges.append((run.first, run.first + run.count))
+                newest = run.last
                 is_clear = is_clear and not run.retransmission
-        return ranges, is_clear
+        return ranges, newest if is_clear else None
 
     def on_advance(self, position: int) -> None:
         """The acknowledged prefix moved to `position`."""

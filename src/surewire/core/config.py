@@ -17,8 +17,9 @@ class TransportConfig:
             it costs a duplicate SYN on a slow path and saves 300 ms on a lossy one.
         max_ack_delay: longest an acknowledgment is held back; small against any path worth waiting for.
         ack_every: datagrams that are acknowledged together (RFC 9000 §13.2.2 says two).
-        max_ack_ranges: ranges an acknowledgment lists, newest first. 24 ranges span over 100 datagrams
-            at 30% loss, so each arrival is reported in dozens of acknowledgments.
+        min_ack_ranges: most recent arrivals (runs of datagrams) an acknowledgment reports at least, so
+            that each is reported in several acknowledgments, of which some may be lost.
+        max_ack_ranges: most it reports.
         max_tracked_ranges: ranges of received numbers that are remembered; 16 bytes each, so 64 kB.
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
@@ -36,7 +37,8 @@ class TransportConfig:
     initial_rtt: int = 150 * NS_PER_MS
     max_ack_delay: int = 5 * NS_PER_MS
     ack_every: int = 2
-    max_ack_ranges: int = 24
+    min_ack_ranges: int = 16
+    max_ack_ranges: int = 48
     max_tracked_ranges: int = 4096
     max_pto: int = 2 * NS_PER_S
     idle_timeout: int = 30 * NS_PER_S

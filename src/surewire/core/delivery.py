@@ -47,8 +47,12 @@ class DeliverySampler:
         """The application has nothing more to send although the network would take it."""
         self._app_limited_until = self.delivered + max(bytes_in_flight, 1)
 
-    def on_acked(self, runs: list[SentRun], *, now: int, min_rtt: int) -> RateSample:
-        """Count newly delivered runs (not empty, oldest first) and measure over the newest."""
+    def on_acked(self, runs: list[SentRun], *, now: int, shortest: int) -> RateSample:
+        """Count newly delivered runs (not empty, oldest first) and measure over the newest.
+
+        Intervals below `shortest` (ns) give no rate: they overestimate it (§3.2 takes the smallest round
+        trip for that; half the smoothed one also holds where single packets overtake all others).
+        """
         self.delivered += sum(run.nbytes for run in runs)
         newest = runs[-1]
         before = newest.snapshot
@@ -58,7 +62,7 @@ class DeliverySampler:
         self._first_sent_at = newest.sent_at
         interval = max(send_elapsed, ack_elapsed)
         rate = 0
-        if interval >= min_rtt and interval > 0:  # shorter ones overestimate (§3.2, last paragraph)
+        if interval >= max(shortest, 1):
             rate = (self.delivered - before.delivered) * NS_PER_S // interval
         round_start = before.delivered >= self._next_round
         if round_start:

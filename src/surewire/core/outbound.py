@@ -144,16 +144,18 @@ class Outbound:
 
     # Acknowledgments.
 
-    def on_ack_numbers(self, ranges: list[tuple[int, int]], *, position: int, ack_delay: int, now: int) -> None:
+    def on_ack_numbers(
+        self, ranges: list[tuple[int, int]], *, position: int, echo: int | None, ack_delay: int, now: int
+    ) -> None:
         """Take an acknowledgment of packet numbers, and of all bytes below `position` (a stream offset).
+
+        `echo` is the number that arrived last, `ack_delay` ns before the acknowledgment left.
 
         Raises:
             RemoteProtocolError: it acknowledges what was never sent; nothing has been changed.
         """
         self._check_position(position)
-        before = self.log.largest_acked
-        in_time = min(ack_delay, self._config.max_ack_delay)
-        self._on_numbers(ranges, before=before, ack_delay=in_time, has_rtt=True, now=now)
+        self._on_numbers(ranges, echo=echo, ack_delay=min(ack_delay, self._config.max_ack_delay), now=now)
         self.scoreboard.on_acked(0, position)
         self._after_ack(now)
 
@@ -166,8 +168,8 @@ class Outbound:
         self._check_position(position)
         board = self.scoreboard
         if position > board.una:
-            ranges, is_clear = self._byte_acks.numbers(self.log, position)
-            self._on_numbers(ranges, before=self.log.largest_acked, ack_delay=0, has_rtt=is_clear, now=now)
+            ranges, echo = self._byte_acks.numbers(self.log, position)
+            self._on_numbers(ranges, echo=echo, ack_delay=0, now=now)
             board.on_acked(0, position)
             self._byte_acks.on_advance(position)
         elif position < board.una:
@@ -180,15 +182,14 @@ class Outbound:
         if position > self.scoreboard.next_offset:
             raise RemoteProtocolError("acknowledgment of bytes never sent")
 
-    def _on_numbers(
-        self, ranges: list[tuple[int, int]], *, before: int, ack_delay: int, has_rtt: bool, now: int
-    ) -> None:
+    def _on_numbers(self, ranges: list[tuple[int, int]], *, echo: int | None, ack_delay: int, now: int) -> None:
+        before = self.log.largest_acked
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
         if not settled:
             return
-        newest = settled[-1]
-        rtt = now - newest.sent_at if has_rtt and newest.last > before else 0
+        # Only what is acknowledged for the first time: of an old arrival it is unknown when it was reported first.
+        rtt = next((now - run.sent_at for run in settled if echo is not None and run.first <= echo <= run.last), 0)
         if rtt > 0:
             self.rtt.on_sample(rtt, ack_delay=ack_delay)
         for run in settled:
@@ -198,7 +199,7 @@ class Outbound:
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
         self.stats.spurious_segments += sum(run.count for run in spurious)
-        sample = self._sampler.on_acked(settled, now=now, min_rtt=self.rtt.min_rtt)
+        sample = self._sampler.on_acked(settled, now=now, shortest=self.rtt.smoothed_rtt // 2)
         lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
         self.controller.on_ack(
             AckSample(
@@ -276,20 +277,18 @@ class Outbound:
             self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
 
     def _probe(self, now: int) -> SentRun | None:
-        """Send one segment: lost bytes, else new ones, else the oldest ones again."""
+        """Send one segment: lost bytes, else new ones, else the lowest unacknowledged ones again."""
         self._probing.due -= 1
         self.stats.probes += 1
         board = self.scoreboard
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
             return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)
-        oldest = self.log.oldest_in_flight()
-        if oldest is not None:
-            start, stop = oldest.offset, min(oldest.stop, oldest.offset + self.rules.segment)
-            missing = board.missing(start, stop)
-            start, stop = missing[0] if missing else (start, stop)
-            self._probing.copies.add(start, stop)
-            return self._transmit(start, stop, now=now, retransmission=True)
+        piece = board.next_unacked(self._probing.next_offset, self.rules.segment)
+        if piece is not None:
+            self._probing.copies.add(*piece)
+            self._probing.next_offset = piece[1]
+            return self._transmit(*piece, now=now, retransmission=True)
         if board.has_unsent:  # zero window: one byte beyond it makes the peer repeat its window (RFC 9293 §3.8.6.1)
             return self._transmit(board.next_offset, board.next_offset + 1, now=now, retransmission=False)
         return None
@@ -321,14 +320,16 @@ class SendRules:
 class _Probing:
     """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
 
-    __slots__ = ("_expired_at", "copies", "count", "due")
+    __slots__ = ("copies", "count", "due", "next_offset")
 
     def __init__(self) -> None:
         self.count = 0
         self.due = 0
         self.copies = RangeSet()
+        self.next_offset = 0  # where the next probe looks for bytes to repeat
 
     def on_expired(self) -> None:
+        self.next_offset = 0
         self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
         self.count = min(self.count + 1, 16)
 

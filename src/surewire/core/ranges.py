@@ -47,6 +47,13 @@ class RangeSet:
         """At most `limit` ranges, highest first."""
         return list(zip(self._starts[: -limit - 1 : -1], self._stops[: -limit - 1 : -1], strict=True))
 
+    def range_of(self, value: int) -> tuple[int, int] | None:
+        """The range that holds `value`, or None."""
+        index = bisect_right(self._starts, value) - 1
+        if index < 0 or value >= self._stops[index]:
+            return None
+        return self._starts[index], self._stops[index]
+
     def covers(self, start: int, stop: int) -> bool:
         """True when every member of [start, stop) is in the set (so also when it is empty)."""
         if start >= stop:

@@ -50,6 +50,16 @@ class Scoreboard:
         """Parts of [start, stop) not acknowledged."""
         return self._acked.missing(start, stop)
 
+    def next_unacked(self, offset: int, length: int) -> tuple[int, int] | None:
+        """The first at most `length` bytes sent but not acknowledged at or after `offset`, the end mark apart."""
+        gaps = self._acked.missing(max(offset, self.una), self.next_offset)
+        if not gaps:
+            return None
+        start, stop = gaps[0]
+        if start < self.size:
+            stop = min(stop, self.size)
+        return start, min(stop, start + length)
+
     def on_acked(self, start: int, stop: int) -> None:
         """Bytes [start, stop) arrived."""
         self._acked.add(start, stop)

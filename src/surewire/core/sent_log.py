@@ -118,6 +118,7 @@ class SentLog:
         self.bytes_in_flight = 0
         self._runs: list[SentRun] = []
         self._oldest = 0  # index of the first run that is in flight, or len
+        self._settled = 0  # runs at the head that will never be needed again
         self._acked = RangeSet()  # numbers, above the first run still in the list
 
     def __len__(self) -> int:
@@ -188,8 +189,8 @@ class SentLog:
 
     def _split(self, index: int, count: int) -> None:
         self._runs.insert(index + 1, self._runs[index].split(count))
-        if index < self._oldest:
-            self._oldest += 1
+        self._oldest += index < self._oldest
+        self._settled += index < self._settled
 
     def detect_lost(self, *, sent_before: int) -> tuple[list[SentRun], SentRun | None]:
         """Declare lost what was sent at or before `sent_before` and before the largest acknowledged number.
@@ -212,15 +213,15 @@ class SentLog:
 
     def forget(self, *, lost_before: int) -> None:
         """Drop settled runs at the head of the list; lost ones only if sent at or before `lost_before`."""
-        runs, index = self._runs, 0
+        runs, index = self._runs, self._settled
         while index < len(runs):
             run = runs[index]
             if run.state is RunState.IN_FLIGHT or (run.state is RunState.LOST and run.sent_at > lost_before):
                 break
             index += 1
-            if index >= _COMPACT_AT:
-                break
+        self._settled = index
         if index and (index >= _COMPACT_AT or index == len(runs)):
             del runs[:index]
             self._oldest = max(self._oldest - index, 0)
+            self._settled = 0
             self._acked.discard_below(runs[0].first if runs else self.next_number)

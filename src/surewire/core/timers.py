@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 
-class Timer(Enum):
+class Timer(IntEnum):
     """The deadlines a connection can have; each member's comment says what happens when it passes."""
 
     HANDSHAKE = auto()  # the SYN goes out again, or the attempt ends
@@ -53,7 +53,7 @@ class TimerTable:
 
     def pop_expired(self, now: int) -> list[Timer]:
         """Disarm and return every timer due at `now`, earliest first."""
-        due = sorted((at, timer.value, timer) for timer, at in self._deadlines.items() if at <= now)
-        for _, _, timer in due:
+        due = sorted((at, timer) for timer, at in self._deadlines.items() if at <= now)
+        for _, timer in due:
             del self._deadlines[timer]
-        return [timer for _, _, timer in due]
+        return [timer for _, timer in due]

@@ -72,7 +72,7 @@ class BlockingDriver:
             closed = self._hand_out_events()
             again = self._on_turn()
             if closed is not None:
-                self._send()
+                self._send_last()
                 self._on_turn()
                 return closed
             self._sleep(again)
@@ -95,6 +95,16 @@ class BlockingDriver:
         while (train := session.poll_transmit(now=time.monotonic_ns())) is not None:
             if not socket.send(train):
                 return
+
+    def _send_last(self) -> None:
+        """Send what closing left (a RST, for one), waiting a little for a socket that is full."""
+        deadline = time.monotonic_ns() + _MAX_SLEEP
+        self._send()
+        while self._socket.pending and (left := deadline - time.monotonic_ns()) > 0:
+            while self._socket.receive() is not None:
+                pass  # nothing that arrives now means anything, but it would end each sleep
+            self._socket.wait(left, writable=True)
+            self._send()
 
     def _hand_out_events(self) -> Closed | None:
         while (event := self._session.poll_event()) is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 
 from surewire.errors import DestinationError
@@ -73,7 +72,7 @@ def create_beside(target: str) -> tuple[int, str]:
     while len(os.fsencode(name)) > room:
         name = name[:-1]
     for _ in range(_NAME_TRIES):
-        temporary = os.path.join(folder, f".{name}.{secrets.token_hex(3)}.part")
+        temporary = os.path.join(folder, f".{name}.{os.urandom(3).hex()}.part")
         try:
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         except FileExistsError:

@@ -155,6 +155,11 @@ class FileSink:
         first = self._written.first
         return first[1] if first is not None and first[0] == 0 else 0
 
+    @property
+    def stored(self) -> int:
+        """Bytes written, each counted once, holes not."""
+        return sum(stop - start for start, stop in self._written)
+
     def write_at(self, offset: int, pieces: Sequence[Buffer]) -> None:
         """Store the pieces end to end from `offset` >= 0. The pieces are not kept after return.
 

@@ -206,10 +206,12 @@ def error_name(code: int) -> str:
 def _resolve(target: Endpoint, *, passive: bool) -> dict[int, Any]:
     """Return the first socket address of each family."""
     flags = socket.AI_PASSIVE if passive else 0
+    try:
+        answers = socket.getaddrinfo(target[0] or None, target[1], type=socket.SOCK_DGRAM, flags=flags)
+    except UnicodeError as error:  # a label of the name is empty, too long, or not of the net's alphabet
+        raise OSError(errno.EINVAL, f"{target[0]} is no host name") from error
     found: dict[int, Any] = {}
-    for family, _, _, _, address in socket.getaddrinfo(
-        target[0] or None, target[1], type=socket.SOCK_DGRAM, flags=flags
-    ):
+    for family, _, _, _, address in answers:
         if family in (socket.AF_INET, socket.AF_INET6):
             found.setdefault(family, address)
     return found

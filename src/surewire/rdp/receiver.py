@@ -385,7 +385,8 @@ class RdpReceiver:
         number, window = incoming.acknowledgment, incoming.books.window
         extension = None
         if self.is_ours:
-            extension = Extension(received=tuple(self._acks.ranges()), ack_delay=now - self._acks.largest_at)
+            acks = self._acks
+            extension = Extension(received=tuple(acks.ranges()), echo=acks.latest, ack_delay=now - acks.latest_at)
         packet = text.emit_ack(
             incoming.magic, number, window, field=incoming.ack_field, extension=extension, key=incoming.key or 0
         )

@@ -232,7 +232,7 @@ class RdpSender:
         self._machine.handle(Input.SYN_ACKED)
         self.started_at = now
         shake, extension = self._handshake, segment.extension
-        answered = extension.received[0][1] - 1 if extension is not None and extension.received else None
+        answered = None if extension is None else extension.echo
         if answered is None and shake.tries == 1:
             answered = 0  # else it is unknown which SYN was answered (Karn)
         if answered is not None and answered < len(shake.sent_at):
@@ -280,8 +280,8 @@ class RdpSender:
         if segment.extension is None:
             self.outbound.on_ack_bytes(position, now=now)
         else:
-            ranges = list(segment.extension.received)
-            self.outbound.on_ack_numbers(ranges, position=position, ack_delay=segment.extension.ack_delay, now=now)
+            received, echo, ack_delay = segment.extension.received, segment.extension.echo, segment.extension.ack_delay
+            self.outbound.on_ack_numbers(list(received), position=position, echo=echo, ack_delay=ack_delay, now=now)
 
     def _handle_rst(self, segment: Segment) -> None:
         self.packets.add("r" if not self.packets.count("r", PacketType.RST) else "R", PacketType.RST, 0, 0, self.peer)

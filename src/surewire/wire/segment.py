@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 Buffer = bytes | bytearray | memoryview
 
 
-class PacketType(Enum):
+class PacketType(StrEnum):
     """The five types of the assignment; the value is what stands on the wire and in the log."""
 
     DAT = "DAT"
@@ -37,13 +37,15 @@ class Extension(NamedTuple):
     Attributes:
         packet_number: of a DAT or FIN.
         received: packet numbers an ACK acknowledges, [start, stop), highest first.
-        ack_delay: ns between the arrival of the highest number and the ACK.
+        echo: packet number that arrived last before an ACK.
+        ack_delay: ns between that arrival and the ACK.
         digest: SHA-256 of the whole stream, in a FIN.
         reason: why a RST was sent, printable ASCII.
     """
 
     packet_number: int | None = None
     received: tuple[tuple[int, int], ...] = ()
+    echo: int | None = None
     ack_delay: int = 0
     digest: bytes | None = None
     reason: str | None = None

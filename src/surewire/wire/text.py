@@ -6,7 +6,8 @@ r"""RDP's ASCII header: bytes <-> `Segment`.
     Payload: 933\n               DAT              Window: n in an ACK
     Packet: 17\n                 extension: DAT FIN
     Received: 16-17 3-14\n       extension: ACK, both ends inclusive, highest first
-    Delay: 250\n                 extension: ACK, microseconds
+    Echo: 16\n                   extension: ACK, the number that arrived last
+    Delay: 250\n                 extension: ACK, microseconds since then
     Digest: <64 hex digits>\n    extension: FIN
     Reason: disk full\n          extension: RST
     Check: 9a0b1c2d\n            extension: always last
@@ -50,8 +51,9 @@ _OFFER = re.compile(
     rb"Surewire: ([0-9]{1,4})\nSession: ([0-9a-f]{16})\nPacket: ([0-9]{1,18})\nSize: ([0-9]{1,18})\n"
     rb"Check: ([0-9a-f]{8})\n"
 )
-_RANGE = re.compile(rb"([0-9]{1,18})-([0-9]{1,18})(?: |$)")
+_RANGES = re.compile(rb"[0-9]{1,18}-[0-9]{1,18}(?: [0-9]{1,18}-[0-9]{1,18})*")
 _REASON = re.compile(rb"[ -~]{0,200}")
+_UNPRINTABLE = re.compile(rb"[^ -~]")
 _OUR_DAT = re.compile(
     rb"Magic: ([!-~]{1,32})\nType: DAT\nSequence: ([0-9]{1,18})\nPayload: ([0-9]{1,4})\nPacket: ([0-9]{1,18})\n"
     rb"Check: ([0-9a-f]{8})\n\n"
@@ -136,7 +138,8 @@ def emit_ack(
     head = b"Magic: %b\nType: ACK\n%b: %d\nWindow: %d\n" % (magic, field, number, window)
     if extension is None:
         return head + b"\n"
-    room = MAX_PACKET - len(head) - len(b"Received: \nDelay: 123456789\n") - _CHECK_LINE
+    tail = b"Echo: %d\nDelay: %d\n" % (max(extension.echo or 0, 0), extension.ack_delay // 1000)
+    room = MAX_PACKET - len(head) - len(b"Received: \n") - len(tail) - _CHECK_LINE
     words: list[bytes] = []
     for start, stop in extension.received[:_MAX_RECEIVED]:
         word = b"%d-%d" % (start, stop - 1)
@@ -144,7 +147,7 @@ def emit_ack(
         if room < 0:
             break
         words.append(word)
-    return _checked(b"%bReceived: %b\nDelay: %d\n" % (head, b" ".join(words), extension.ack_delay // 1000), key)
+    return _checked(b"%bReceived: %b\n%b" % (head, b" ".join(words), tail), key)
 
 
 def emit_rst(magic: bytes, *, extension: Extension | None = None, key: int = 0) -> bytes:
@@ -152,7 +155,8 @@ def emit_rst(magic: bytes, *, extension: Extension | None = None, key: int = 0) 
     head = b"Magic: %b\nType: RST\n" % magic
     if extension is None:
         return head + b"\n"
-    return _checked(b"%bReason: %b\n" % (head, (extension.reason or "").encode("ascii", "replace")[:200]), key)
+    reason = _UNPRINTABLE.sub(b"?", (extension.reason or "").encode("ascii", "replace"))[:200].strip()
+    return _checked(b"%bReason: %b\n" % (head, reason), key)
 
 
 def _checked(head: bytes, key: int) -> bytes:
@@ -263,6 +267,7 @@ def _verify(data: bytes, body: int, key: int) -> None:
 
 def _extension(fields: dict[bytes, bytes]) -> Extension:
     packet = fields.get(b"packet")
+    echo = fields.get(b"echo")
     delay = fields.get(b"delay")
     digest = fields.get(b"digest")
     reason = fields.get(b"reason")
@@ -273,6 +278,7 @@ def _extension(fields: dict[bytes, bytes]) -> Extension:
     return Extension(
         packet_number=None if packet is None else _number(packet),
         received=_ranges(fields.get(b"received", b"")),
+        echo=None if echo is None else _number(echo),
         ack_delay=0 if delay is None else _number(delay) * 1000,
         digest=None if digest is None else bytes.fromhex(digest.decode()),
         reason=None if reason is None else reason.decode(),
@@ -280,18 +286,18 @@ def _extension(fields: dict[bytes, bytes]) -> Extension:
 
 
 def _ranges(text: bytes) -> tuple[tuple[int, int], ...]:
-    ranges: list[tuple[int, int]] = []
-    position = 0
-    while position < len(text):
-        match = _RANGE.match(text, position)
-        if match is None or len(ranges) >= _MAX_RECEIVED:
-            _malformed("received ranges are none")
-        start, last = int(match[1]), int(match[2])
-        if last < start or (ranges and last >= ranges[-1][0]):
-            _malformed("received ranges are not descending")
-        ranges.append((start, last + 1))
-        position = match.end()
-    return tuple(ranges)
+    if not text:
+        return ()
+    if _RANGES.fullmatch(text) is None:
+        _malformed("received ranges are none")
+    numbers = [int(word) for word in text.replace(b" ", b"-").split(b"-")]
+    if len(numbers) > 2 * _MAX_RECEIVED:
+        _malformed("too many received ranges")
+    if any(last < start for start, last in zip(numbers[::2], numbers[1::2], strict=True)) or any(
+        below >= start for start, below in zip(numbers[::2], numbers[3::2], strict=False)
+    ):
+        _malformed("received ranges are not descending")
+    return tuple((start, last + 1) for start, last in zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _offer(data: bytes, body: int) -> Offer | None:

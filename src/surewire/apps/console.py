@@ -1,0 +1,61 @@
+"""How the tools talk on the terminal beside their log: one line at a time, whatever state the terminal is in."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+INTERRUPTED_EARLY = "interrupted before the transfer began"
+
+
+def open_standard_descriptors() -> None:
+    """Point closed standard descriptors at the null device.
+
+    Else the next file opened gets such a number, and the log, meant for the screen, lands in that file.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
+def complain(prog: str, message: object) -> None:
+    """One line on standard error, whatever characters file names and peers put into it."""
+    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(message))
+    say(f"{prog}: {line}\n")
+
+
+def say(text: str) -> None:
+    """Write to standard error; that it is closed or full is no reason to fail."""
+    stream = _standard_error()
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            stream.write(text)
+            stream.flush()
+
+
+def is_error_terminal() -> bool:
+    """Whether standard error is a terminal, so that a line can be written over."""
+    stream = _standard_error()
+    return stream is not None and stream.isatty()
+
+
+def _standard_error() -> TextIO | None:
+    return sys.stderr  # None when it was closed before Python started
+
+
+def os_reason(error: OSError) -> str:
+    """What the system says, without number or path."""
+    return error.strerror or str(error)
+
+
+def human(nbytes: float) -> str:
+    """A size for people."""
+    if nbytes < 1000:
+        return f"{nbytes:.0f} B"
+    units = ("kB", "MB", "GB", "TB")
+    power = min((len(str(int(nbytes))) - 1) // 3, len(units))
+    return f"{nbytes / 1000**power:.1f} {units[power - 1]}"
