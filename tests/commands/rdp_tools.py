@@ -5,14 +5,15 @@ The helpers know the assignment's text, not the package: a log line that the tex
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Self
 
 import surewire
 
@@ -113,7 +114,7 @@ class Tool:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def __enter__(self) -> Tool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -145,6 +146,20 @@ def send(file: object, port: int, *options: object, to: str = HOST, at: str = HO
     """Run rdps to its end."""
     with Tool("rdps", at, 0, to, port, file, *options) as tool:
         return tool.wait()
+
+
+@contextlib.contextmanager
+def router(to_port: int, *options: str) -> Iterator[int]:
+    """`surewire router` in front of a receiver; the port to send to."""
+    arguments = ["--listen", f"{HOST}:0", "--to", f"{HOST}:{to_port}", "--seed", "7", *options]
+    command = [sys.executable, "-m", "surewire.apps.router", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        try:
+            assert process.stderr is not None
+            yield int(process.stderr.readline().decode().rpartition(":")[2])
+        finally:
+            process.terminate()
+            process.wait(PATIENCE_S)
 
 
 def run(name: str, *arguments: object) -> Outcome:

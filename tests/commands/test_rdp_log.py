@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
-import subprocess
-import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.commands.rdp_tools import (
-    ENVIRONMENT,
     HOST,
-    PATIENCE_S,
     Line,
     Receiver,
     Tool,
@@ -24,6 +18,7 @@ from tests.commands.rdp_tools import (
     parse_lines,
     parse_summary,
     recount,
+    router,
     send,
     split_output,
 )
@@ -37,20 +32,6 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "source file.bin"
     path.write_bytes(random.Random(361).randbytes(SIZE))
     return path
-
-
-@contextlib.contextmanager
-def router(to_port: int, *options: str) -> Iterator[int]:
-    """`surewire router` in front of a receiver; the port to send to."""
-    arguments = ["--listen", f"{HOST}:0", "--to", f"{HOST}:{to_port}", "--seed", "7", *options]
-    command = [sys.executable, "-m", "surewire.apps.router", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
-        try:
-            assert process.stderr is not None
-            yield int(process.stderr.readline().decode().rpartition(":")[2])
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
 
 
 def check_output(lines: list[Line], summary: dict[str, str], verb: str) -> None:

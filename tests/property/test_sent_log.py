@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from surewire.core.sent_log import SentLog, SentRun
 from surewire.errors import RemoteProtocolError
-from tests.unit.core.runs import make_run, numbers
+from tests.unit.core.makers import make_run, numbers
 
 SHARES = st.floats(0, 1)
 

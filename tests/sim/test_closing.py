@@ -13,7 +13,7 @@ from surewire.errors import Reset, Unconfirmed
 from surewire.impair import Delivery, Link, LinkConfig
 from surewire.wire import text
 from surewire.wire.segment import PacketType
-from tests.sim.world import PATH, PLAIN, S, confirm_late, content, impaired, tap_both
+from tests.sim.world import PATH, PLAIN, S, begin_together, confirm_late, content, impaired, tap_both
 
 
 class PickyLink(Link):
@@ -142,3 +142,16 @@ def test_the_receiver_answers_for_as_long_as_it_lingers_and_then_ends(extensions
     confirmed = simulation.receiver.ended_at
     assert confirmed is not None
     assert ends == [confirmed + simulation.receiver.config.transport.linger]
+
+
+def test_ten_seconds_of_silence_that_swallow_the_last_acknowledgment() -> None:
+    simulation = RdpSimulation(content(5_000), PATH, seed=1)
+    simulation.run()
+    assert simulation.receiver.ended_at is not None
+    confirmed = simulation.receiver.ended_at - S  # the network's time begins at 1 s
+    for start in (confirmed - 1, confirmed + 1):
+        link = LinkConfig(delay=PATH.delay, rate=PATH.rate, blackouts=((start, start + 10 * S),))
+        simulation = RdpSimulation(content(5_000), link, seed=1)
+        begin_together(simulation)
+        simulation.run()
+        assert simulation.is_success, f"{start}: {simulation.sender_outcome}, {simulation.receiver_outcome}"

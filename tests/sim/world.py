@@ -147,6 +147,12 @@ def cut(simulation: RdpSimulation, *, at: int) -> None:
     simulation.network.at(at, pull)
 
 
+def begin_together(simulation: RdpSimulation) -> None:
+    """Let the blackouts of both directions count from now."""
+    simulation.forward.begin(now=simulation.network.now)
+    simulation.backward.begin(now=simulation.network.now)
+
+
 def recount(records: list[PacketRecord]) -> tuple[Counter[tuple[str, PacketType]], Counter[str]]:
     """Packets by event and type, and data bytes by event, counted from records alone."""
     packets = Counter((event, kind) for event, kind, *_ in records)
@@ -205,7 +211,8 @@ class Audit:
         if segment.type is PacketType.DAT:
             stop = offset + len(segment.payload)
             assert bytes(segment.payload) == self._data[offset:stop] != b"", self._why
-            assert stop <= self._limit, f"{self._why}: {stop} is beyond the window's end {self._limit}"
+            is_probe = offset == self._limit and stop == offset + 1  # of a closed window (RFC 9293 §3.8.6.1)
+            assert stop <= self._limit or is_probe, f"{self._why}: {stop} is beyond the window's end {self._limit}"
         elif segment.type is PacketType.FIN:
             assert offset == len(self._data), self._why
             if segment.extension is not None:

@@ -118,9 +118,10 @@ class _Reception:
 
     def _stop(self) -> None:
         """End on request; but a file that is all here is stored, and its sender told so, first."""
-        if self._session.state in (State.LISTEN, State.ESTABLISHED):
+        state = self._session.state
+        if state in (State.LISTEN, State.ESTABLISHED):
             self._session.abort("interrupted")
-        elif not self._said_storing:
+        elif state is not State.CLOSED and not self._said_storing:
             self._said_storing = True
             complain(self._prog, "all bytes are here: finishing; interrupt again to end at once")
 

@@ -17,6 +17,7 @@ from surewire.core.units import NS_PER_S
 from surewire.drivers.udp import UdpSocket
 from surewire.errors import ConfigError
 from surewire.rdp.config import RdpConfig
+from surewire.wire.text import DEFAULT_MAGIC
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -96,12 +97,14 @@ def rdp_config(args: argparse.Namespace, *, magic: str | None = None, **transpor
         ConfigError: an option is out of range.
     """
     patience = int(args.timeout * NS_PER_S)
-    settings = TransportConfig(idle_timeout=patience, handshake_timeout=patience, **transport)
-    if magic is None:
-        return RdpConfig(extensions=not args.plain, transport=settings)
-    if not magic.isascii():
+    if magic is not None and not magic.isascii():
         raise ConfigError("magic must be 1 to 32 printable ASCII characters without spaces")
-    return RdpConfig(extensions=not args.plain, transport=settings, magic=magic.encode())
+    return RdpConfig(
+        magic=DEFAULT_MAGIC if magic is None else magic.encode(),
+        extensions=not args.plain,
+        silent_close=min(patience, RdpConfig().silent_close),
+        transport=TransportConfig(idle_timeout=patience, handshake_timeout=patience, **transport),
+    )
 
 
 def require_distinct(args: argparse.Namespace, file: str) -> None:

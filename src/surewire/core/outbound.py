@@ -133,6 +133,7 @@ class Outbound:
             segment=self.rules.segment,
             sent_at=now,
             retransmission=retransmission,
+            sent_total=self.log.sent_total + stop - start,
             snapshot=self._sampler.snapshot(
                 now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
             ),
@@ -189,7 +190,8 @@ class Outbound:
         if not settled:
             return
         # Only what is acknowledged for the first time: of an old arrival it is unknown when it was reported first.
-        rtt = next((now - run.sent_at for run in settled if echo is not None and run.first <= echo <= run.last), 0)
+        echoed = next((run for run in settled if echo is not None and run.first <= echo <= run.last), None)
+        rtt = now - echoed.sent_at if echoed is not None else 0
         if rtt > 0:
             self.rtt.on_sample(rtt, ack_delay=ack_delay)
         for run in settled:
@@ -199,7 +201,8 @@ class Outbound:
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
         self.stats.spurious_segments += sum(run.count for run in spurious)
-        sample = self._sampler.on_acked(settled, now=now, shortest=self.rtt.smoothed_rtt // 2)
+        latest = echoed or settled[-1]
+        sample = self._sampler.on_acked(settled, latest, now=now, shortest=self.rtt.smoothed_rtt // 2)
         lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
         self.controller.on_ack(
             AckSample(

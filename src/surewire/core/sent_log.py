@@ -34,6 +34,7 @@ class Snapshot(NamedTuple):
     """What the delivery-rate sampler knew when the run was sent (see `delivery`)."""
 
     delivered: int
+    advanced: int
     delivered_at: int
     first_sent_at: int
     is_app_limited: bool
@@ -43,7 +44,18 @@ class Snapshot(NamedTuple):
 class SentRun:
     """Numbers [first, first + count) carrying bytes [offset, offset + nbytes), `segment` bytes each."""
 
-    __slots__ = ("count", "first", "nbytes", "offset", "retransmission", "segment", "sent_at", "snapshot", "state")
+    __slots__ = (
+        "count",
+        "first",
+        "nbytes",
+        "offset",
+        "retransmission",
+        "segment",
+        "sent_at",
+        "sent_total",
+        "snapshot",
+        "state",
+    )
 
     def __init__(
         self,
@@ -55,6 +67,7 @@ class SentRun:
         segment: int,
         sent_at: int,
         retransmission: bool,
+        sent_total: int,
         snapshot: Snapshot,
         state: RunState = RunState.IN_FLIGHT,
     ) -> None:
@@ -65,6 +78,7 @@ class SentRun:
         self.segment = segment
         self.sent_at = sent_at
         self.retransmission = retransmission
+        self.sent_total = sent_total  # bytes of all transmissions up to and with this one
         self.snapshot = snapshot
         self.state = state
 
@@ -90,11 +104,13 @@ class SentRun:
             segment=self.segment,
             sent_at=self.sent_at,
             retransmission=self.retransmission,
+            sent_total=self.sent_total,
             snapshot=self.snapshot,
             state=self.state,
         )
         self.count = count
         self.nbytes = kept
+        self.sent_total -= rest.nbytes
         return rest
 
 
@@ -113,6 +129,7 @@ class SentLog:
 
     def __init__(self) -> None:
         self.next_number = 0
+        self.sent_total = 0
         self.largest_acked = -1
         self.newest_sent_at = 0
         self.bytes_in_flight = 0
@@ -129,6 +146,7 @@ class SentLog:
         self._runs.append(run)
         self.next_number = run.first + run.count
         self.newest_sent_at = run.sent_at
+        self.sent_total = run.sent_total
         self.bytes_in_flight += run.nbytes
 
     def oldest_in_flight(self) -> SentRun | None:

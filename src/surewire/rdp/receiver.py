@@ -191,6 +191,8 @@ class RdpReceiver:
             self._handle_syn(segment, bytes(datagram), source, now)
         elif self.is_ours and segment.extension is None:
             self.stats.damaged += 1
+            if source == self.peer and segment.type in (PacketType.DAT, PacketType.FIN):
+                self._acks.make_due()  # every ACK so far may have been damaged: the sender does not know us for ours
         elif segment.type is PacketType.DAT:
             self._handle_dat(segment, source, batch, now)
         elif segment.type is PacketType.FIN:

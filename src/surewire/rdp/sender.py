@@ -346,9 +346,12 @@ class RdpSender:
     # Packing.
 
     def _pack(self, runs: list[SentRun]) -> None:
-        stream, pairs = self._stream, []
+        stream = self._stream
+        pairs: list[Buffer] = []
         for run in runs:
             if run.offset >= stream.source.size:
+                self._outbox.put_pairs(pairs, self.peer)  # in the order of their numbers
+                pairs = []
                 self._send_fin(run)
                 continue
             data = stream.read(run)

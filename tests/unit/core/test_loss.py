@@ -9,7 +9,7 @@ from surewire.core.rtt import GRANULARITY, RttEstimator
 from surewire.core.sent_log import SentLog
 from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_US as US
-from tests.unit.core.runs import make_run, numbers
+from tests.unit.core.makers import make_run, numbers
 
 RTT = 80 * MS
 EPOCH = 16 * RTT

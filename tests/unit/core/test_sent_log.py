@@ -6,7 +6,7 @@ import pytest
 
 from surewire.core.sent_log import RunState, SentLog
 from surewire.errors import RemoteProtocolError
-from tests.unit.core.runs import make_run, numbers
+from tests.unit.core.makers import make_run, numbers
 
 
 def log_of(*counts: int, interval: int = 10) -> SentLog:

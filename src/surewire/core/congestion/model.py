@@ -1,11 +1,12 @@
 """Rate control by a model of the path: bandwidth, propagation time, and the loss that is no congestion.
 
 Theory of operation. The model has BBR's two properties of a path, bottleneck bandwidth (a windowed
-maximum of delivery-rate samples) and propagation time (a windowed minimum of round trips), and a third
-one: the loss floor, the share of bytes that is lost even when the flow deliberately sends below the
-bandwidth. Such loss cannot be congestion that we cause; a path that loses a share p at random delivers
-C(1 - p) only to a sender that sends C, so the pacing rate is the measured (delivered) bandwidth times
-1/(1 - floor).
+maximum of rate samples) and propagation time (a windowed minimum of round trips), and a third one: the
+loss floor, the share of bytes that is lost even when the flow deliberately sends below the bandwidth
+(`loss_floor`). Such loss cannot be congestion that we cause; a path that loses a share p at random
+delivers C(1 - p) only to a sender that sends C. So the bandwidth is what deliveries show divided by
+1 - floor, but at most by how much they advanced in the order of sending: a lucky draw of few losses makes
+the first too large, never the second, and congestion makes the second too large, never the first.
 
 Phases: STARTUP multiplies the rate each round trip until the bandwidth stops growing or the round trip
 does; DRAIN empties the queue that made; CRUISE cycles through gains 1.25, 0.75 and then 1, or 0.9 while
@@ -48,7 +49,7 @@ class PathModel:
     def __init__(self, *, segment: int, max_train: int, initial_rtt: int) -> None:
         """Start for segments and trains of up to these many bytes, guessing the round trip (ns) until it is known."""
         self.mode = Mode.STARTUP
-        self.bandwidth = 0  # delivered bytes a second
+        self.bandwidth = 0  # of the bottleneck, bytes a second, what is lost behind it included
         self.loss_floor = LossFloor(segment=segment)
         self._segment = segment
         self._max_train = max_train
@@ -71,7 +72,7 @@ class PathModel:
         if not self.bandwidth:
             rtt = self._rounds.min_rtt or self._initial_rtt
             return max(_STARTUP_GAIN * _INITIAL_SEGMENTS * self._segment * NS_PER_S // (100 * rtt), self._segment)
-        return max(self.loss_floor.compensate(self.bandwidth) * self._gain // 100, self._segment)
+        return max(self.bandwidth * self._gain // 100, self._segment)
 
     @property
     def cwnd(self) -> int:
@@ -85,7 +86,7 @@ class PathModel:
     @property
     def _bdp(self) -> int:
         """Bytes in flight on a full path with an empty queue, the lost ones counted until they are known to be."""
-        return self.loss_floor.compensate(self.bandwidth * (self._rounds.min_rtt + self._rttvar) // NS_PER_S)
+        return self.bandwidth * (self._rounds.min_rtt + self._rttvar) // NS_PER_S
 
     @property
     def _gain(self) -> int:
@@ -106,7 +107,7 @@ class PathModel:
             self._rounds.on_sample(sample.rtt)
         is_queue_building = self.mode is Mode.STARTUP and self._rounds.is_queue_building()
         if sample.rate.round_start:
-            self._rounds.on_round(sample.now)
+            self._rounds.on_round(sample.now, rttvar=sample.rttvar)
         self._update_bandwidth(sample)
         if self.mode is Mode.STARTUP:
             is_plateau = sample.rate.round_start and self._plateau.is_reached(
@@ -136,7 +137,10 @@ class PathModel:
 
     def _update_bandwidth(self, sample: AckSample) -> None:
         """Windowed maximum over the last rounds; the application's own pace only ever raises it."""
-        rate, rates, oldest = sample.rate.delivery_rate, self._bandwidths, self._rounds.count - _BANDWIDTH_ROUNDS
+        rates, oldest = self._bandwidths, self._rounds.count - _BANDWIDTH_ROUNDS
+        rate = self.loss_floor.compensate(sample.rate.delivery_rate)
+        if self.mode is not Mode.STARTUP:
+            rate = min(rate, sample.rate.advance_rate)
         if not rate or (sample.rate.is_app_limited and rate < self.bandwidth):
             return
         while rates and rates[-1][1] <= rate:

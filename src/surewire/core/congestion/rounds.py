@@ -19,6 +19,7 @@ class Rounds:
         self.count = 0
         self.min_rtt = 0
         self.has_queue = False
+        self._jitter = 0  # smallest variation any round ended with: what is there without a queue
         self._samples: list[int] = []
         self._epochs = (0, 0)  # minima of the last epoch and of this one
         self._epoch_end = 0
@@ -29,9 +30,10 @@ class Rounds:
         if not self.count:
             self.min_rtt = min(self.min_rtt or rtt, rtt)
 
-    def on_round(self, now: int) -> None:
-        """A round has ended."""
+    def on_round(self, now: int, *, rttvar: int) -> None:
+        """A round has ended, with this smoothed variation of the round trip (ns)."""
         self.count += 1
+        self._jitter = min(self._jitter or rttvar, rttvar)
         if not self._samples:
             return
         low = self._low()
@@ -45,11 +47,11 @@ class Rounds:
         self._samples.clear()
 
     def is_queue_building(self) -> bool:
-        """True when the round so far shows a growing queue (HyStart++, RFC 9406 §4.2)."""
+        """True when the round so far shows a growing queue (HyStart++, RFC 9406 §4.2), jitter allowed for."""
         if len(self._samples) < _ENOUGH_SAMPLES:
             return False
         threshold = min(max(self.min_rtt // 8, 4 * NS_PER_MS), 16 * NS_PER_MS)
-        return self._low() >= self.min_rtt + threshold
+        return self._low() >= self.min_rtt + threshold + self._jitter
 
     def _low(self) -> int:
         return low_quantile(self._samples)

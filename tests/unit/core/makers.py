@@ -1,0 +1,72 @@
+"""Runs and samples for the tests of the core, with the parts that a test is not about filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surewire.core.congestion import AckSample, PhaseOutcome
+from surewire.core.delivery import DeliverySampler, RateSample
+from surewire.core.sent_log import SentRun, Snapshot
+
+NO_SNAPSHOT = DeliverySampler(0).snapshot(now=0, bytes_in_flight=0, phase=0)
+
+
+def make_run(
+    first: int,
+    *,
+    count: int = 1,
+    segment: int = 100,
+    nbytes: int | None = None,
+    offset: int | None = None,
+    sent_at: int = 0,
+    retransmission: bool = False,
+    sent_total: int | None = None,
+    snapshot: Snapshot = NO_SNAPSHOT,
+) -> SentRun:
+    """`count` full segments (the last shorter if `nbytes` says so), by default where their numbers put them."""
+    size = count * segment if nbytes is None else nbytes
+    return SentRun(
+        first=first,
+        count=count,
+        offset=first * segment if offset is None else offset,
+        nbytes=size,
+        segment=segment,
+        sent_at=sent_at,
+        retransmission=retransmission,
+        sent_total=first * segment + size if sent_total is None else sent_total,
+        snapshot=snapshot,
+    )
+
+
+def numbers(runs: Sequence[SentRun]) -> list[int]:
+    """The packet numbers of runs, in their order."""
+    return [number for run in runs for number in range(run.first, run.last + 1)]
+
+
+def make_sample(
+    *,
+    now: int,
+    rtt: int,
+    rate: int,
+    advance_rate: int | None = None,
+    rttvar: int = 0,
+    is_app_limited: bool = False,
+    round_start: bool = False,
+    bytes_in_flight: int = 0,
+    outcomes: list[PhaseOutcome],
+) -> AckSample:
+    """What one acknowledgment says; without loss what advanced is what was delivered."""
+    return AckSample(
+        now=now,
+        rtt=rtt,
+        rttvar=rttvar,
+        rate=RateSample(
+            delivery_rate=rate,
+            advance_rate=rate if advance_rate is None else advance_rate,
+            is_app_limited=is_app_limited,
+            round_start=round_start,
+        ),
+        acked=sum(outcome.acked for outcome in outcomes),
+        bytes_in_flight=bytes_in_flight,
+        outcomes=outcomes,
+    )

@@ -1,0 +1,155 @@
+"""When an acknowledgment is due, and what it reports."""
+
+from __future__ import annotations
+
+from surewire.core.acks import AckTracker
+from surewire.core.config import TransportConfig
+from surewire.core.timers import Timer, TimerTable
+from surewire.core.units import NS_PER_MS as MS
+
+DELAY = 5 * MS
+
+
+class Receiver:
+    """A tracker with its timers; `arrive` takes single numbers."""
+
+    def __init__(
+        self, *, ack_every: int = 2, min_ack_ranges: int = 3, max_ack_ranges: int = 6, max_tracked_ranges: int = 100
+    ) -> None:
+        self.timers = TimerTable()
+        config = TransportConfig(
+            ack_every=ack_every,
+            max_ack_delay=DELAY,
+            min_ack_ranges=min_ack_ranges,
+            max_ack_ranges=max_ack_ranges,
+            max_tracked_ranges=max_tracked_ranges,
+        )
+        self.tracker = AckTracker(config, self.timers)
+
+    def arrive(self, *numbers: int, now: int = 0) -> None:
+        for number in numbers:
+            self.tracker.on_received(number, number + 1, now=now)
+
+    @property
+    def delayed_until(self) -> int | None:
+        return self.timers.deadline(Timer.DELAYED_ACK)
+
+
+def test_nothing_is_due_before_anything_arrives() -> None:
+    receiver = Receiver()
+    assert not receiver.tracker.is_due
+    assert receiver.tracker.ranges() == []
+    assert receiver.tracker.largest == -1
+    assert receiver.delayed_until is None
+
+
+def test_the_first_in_order_waits_and_the_second_makes_it_due() -> None:
+    receiver = Receiver()
+    receiver.arrive(0, now=100)
+    assert not receiver.tracker.is_due
+    assert receiver.delayed_until == 100 + DELAY
+    receiver.arrive(1, now=200)
+    assert receiver.tracker.is_due
+    receiver.tracker.on_sent()
+    assert not receiver.tracker.is_due
+    assert receiver.delayed_until is None
+
+
+def test_the_delay_runs_from_the_first_arrival_that_waits() -> None:
+    receiver = Receiver(ack_every=10)
+    receiver.arrive(0, now=100)
+    receiver.arrive(1, now=100 + DELAY // 2)
+    assert receiver.delayed_until == 100 + DELAY
+    receiver.tracker.make_due()
+    receiver.tracker.on_sent()
+    receiver.arrive(2, now=9 * DELAY)
+    assert receiver.delayed_until == 10 * DELAY
+
+
+def test_a_train_counts_each_datagram() -> None:
+    receiver = Receiver(ack_every=5)
+    receiver.tracker.on_received(0, 4, now=0)
+    assert not receiver.tracker.is_due
+    receiver.tracker.on_received(4, 5, now=0)
+    assert receiver.tracker.is_due
+    assert receiver.tracker.ranges() == [(0, 5)]
+    assert receiver.tracker.largest == 4
+
+
+def test_a_hole_a_filled_hole_and_a_repeat_make_it_due_at_once() -> None:
+    receiver = Receiver(ack_every=100)
+    for number in (0, 2, 1, 1):
+        receiver.arrive(number)
+        assert receiver.tracker.is_due is (number != 0)
+        receiver.tracker.on_sent()
+    receiver.arrive(3)
+    assert not receiver.tracker.is_due
+
+
+def test_a_first_number_that_is_not_the_lowest_is_a_hole() -> None:
+    receiver = Receiver(ack_every=100)
+    receiver.arrive(1)
+    assert receiver.tracker.is_due
+
+
+def test_largest_is_the_highest_so_far() -> None:
+    receiver = Receiver()
+    receiver.arrive(5, 3)
+    assert receiver.tracker.largest == 5
+
+
+def test_repeats_are_known() -> None:
+    receiver = Receiver()
+    receiver.arrive(0, 2)
+    assert [receiver.tracker.is_new(number) for number in range(4)] == [False, True, False, True]
+
+
+def test_the_report_has_whole_ranges_highest_first() -> None:
+    receiver = Receiver()
+    receiver.arrive(0, 1, 5, 6, 3)
+    assert receiver.tracker.ranges() == [(5, 7), (3, 4), (0, 2)]
+
+
+def test_the_report_is_limited() -> None:
+    receiver = Receiver(max_ack_ranges=4)
+    receiver.arrive(*range(0, 100, 2))
+    assert receiver.tracker.ranges() == [(98, 99), (96, 97), (94, 95), (92, 93)]
+
+
+def test_each_arrival_is_reported_in_several_acknowledgments() -> None:
+    receiver = Receiver(min_ack_ranges=1, max_ack_ranges=48)
+    reports: dict[int, int] = {}
+    for burst in range(20):
+        arrived = range(10 * burst, 10 * burst + 10, 2)
+        receiver.arrive(*arrived)
+        for start, _ in receiver.tracker.ranges():
+            reports[start] = reports.get(start, 0) + 1
+        receiver.tracker.on_sent()
+    assert all(reports[number] >= 2 for number in range(0, 150, 2))
+
+
+def test_a_number_overtaken_by_many_is_still_reported() -> None:
+    receiver = Receiver(min_ack_ranges=2, max_ack_ranges=4)
+    receiver.arrive(0, *range(10, 60, 2))
+    receiver.tracker.on_sent()
+    receiver.arrive(3)
+    assert (3, 4) in receiver.tracker.ranges()
+
+
+def test_tracked_ranges_are_limited_and_what_was_forgotten_is_not_new() -> None:
+    receiver = Receiver(max_tracked_ranges=3, max_ack_ranges=6)
+    receiver.arrive(0, 2, 4, 6, 8)
+    assert receiver.tracker.ranges() == [(8, 9), (6, 7), (4, 5)]
+    assert not receiver.tracker.is_new(0)
+    assert not receiver.tracker.is_new(1)  # below all that is tracked: nobody knows
+    assert receiver.tracker.is_new(5)
+    assert receiver.tracker.is_new(9)
+    receiver.arrive(0)
+    assert receiver.tracker.ranges() == [(8, 9), (6, 7), (4, 5)]
+
+
+def test_a_forgotten_number_is_not_new_after_a_hole_was_filled() -> None:
+    receiver = Receiver(max_tracked_ranges=3)
+    receiver.arrive(0, 2, 4, 6)  # 0 is forgotten
+    receiver.arrive(3)  # 2, 3 and 4 become one range: there is room for one more
+    assert not receiver.tracker.is_new(0)
