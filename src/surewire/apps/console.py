@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from typing import TextIO
-
-INTERRUPTED_EARLY = "interrupted before the transfer began"
 
 
 def open_standard_descriptors() -> None:
@@ -20,6 +20,22 @@ def open_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
+@contextlib.contextmanager
+def plain_interrupts() -> Iterator[None]:
+    """While this lasts, Ctrl-C ends the process as it ends any other, not by a Python exception.
+
+    That could be lost (in a callback of the interpreter) or come out as a traceback.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def complain(prog: str, message: object) -> None:

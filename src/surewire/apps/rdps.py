@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from surewire.apps import console, exit_codes
+from surewire.apps import console
 
 PROG = "rdps"
 
@@ -17,14 +17,11 @@ PROG = "rdps"
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
     console.open_standard_descriptors()
-    try:
-        # Imported here, because Ctrl-C during the imports should end the tool without a traceback, too.
+    with console.plain_interrupts():
+        # Imported here, because Ctrl-C during the imports should leave no traceback either.
         from surewire.apps import rdp_send
 
         return rdp_send.run(PROG, sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:
-        console.complain(PROG, console.INTERRUPTED_EARLY)
-        return exit_codes.INTERRUPTED
 
 
 def entry() -> int:

@@ -21,6 +21,7 @@ class AckTracker:
     __slots__ = (
         "_acks_sent",
         "_config",
+        "_forgotten_below",
         "_is_due",
         "_pending",
         "_received",
@@ -39,6 +40,7 @@ class AckTracker:
         self._is_due = False
         self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)  # number, ACKs sent before it
         self._acks_sent = 0
+        self._forgotten_below = 0
         self.largest = -1
         self.latest = -1  # the number that arrived last
         self.latest_at = 0
@@ -50,17 +52,15 @@ class AckTracker:
 
     def is_new(self, number: int) -> bool:
         """True when `number` has not been recorded (or is so old that the record is gone: then False)."""
-        first = self._received.first
-        is_forgotten = (
-            len(self._received) >= self._config.max_tracked_ranges and first is not None and number < first[0]
-        )
-        return number not in self._received and not is_forgotten
+        return number >= self._forgotten_below and number not in self._received
 
     def on_received(self, start: int, stop: int, *, now: int) -> None:
         """Record the arrival of numbers [start, stop)."""
         in_order = start == self.largest + 1
         new = self._received.add(start, stop)
-        self._received.keep_newest(self._config.max_tracked_ranges)
+        if len(self._received) > self._config.max_tracked_ranges:
+            self._received.keep_newest(self._config.max_tracked_ranges)
+            self._forgotten_below = (self._received.first or (0, 0))[0]
         self._recent.append((start, self._acks_sent))
         self.largest = max(self.largest, stop - 1)
         self.latest, self.latest_at = stop - 1, now

@@ -54,12 +54,11 @@ class ByteAcks:
         Only what was sent at or before `sent_before` counts. The caller declares them lost.
         """
         runs = sorted((run for run in log.in_flight() if run.stop > una), key=lambda run: run.offset)
-        if not runs or not runs[0].offset <= una < runs[0].stop or runs[0].sent_at > sent_before:
-            return []
-        if any(run.offset <= una for run in runs[1:]):
-            return []  # a copy of the hole is on its way
-        lost = []
-        for run in runs[: self._burst]:
+        copies = sum(run.offset <= una for run in runs)
+        if not copies or any(run.sent_at > sent_before for run in runs[:copies]):
+            return []  # not in flight, or a copy of the hole is still on its way
+        lost = runs[:copies]
+        for run in runs[copies : copies + self._burst - 1]:
             if run.sent_at > sent_before:
                 break
             lost.append(run)

@@ -24,8 +24,8 @@ class TransportConfig:
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
         handshake_timeout: time after which an unanswered opening is given up.
-        linger: TIME_WAIT: how long after the last FIN a receiver still answers; at 30% loss each way
-            and a FIN at least every `max_closing_pto`, all FINs of that time are lost once in 10^4.
+        linger: TIME_WAIT: how long after the last FIN a receiver still answers, unless the sender says that
+            it is done: an outage of 10 s that swallows the last ACK, the sender's longest wait, and some.
         max_closing_pto: longest wait between two FINs.
         receive_window: how far beyond the acknowledged prefix the peer may send. Costs no memory where
             the sink takes bytes in any order (files); a rate of 1 Gbit/s at 100 ms needs 12.5 MB.
@@ -43,7 +43,7 @@ class TransportConfig:
     max_pto: int = 2 * NS_PER_S
     idle_timeout: int = 30 * NS_PER_S
     handshake_timeout: int = 30 * NS_PER_S
-    linger: int = 3 * NS_PER_S
+    linger: int = 15 * NS_PER_S
     max_closing_pto: int = NS_PER_S // 2
     receive_window: int = 16 << 20
     max_gaps: int = 16_384

@@ -51,7 +51,9 @@ class ReorderingWindow:
         return max(self._rtt.smoothed_rtt, self._rtt.latest_rtt)
 
     def _roll(self, now: int) -> None:
-        if now >= self._epoch_end:
-            self._previous = self._current
-            self._current = 0
-            self._epoch_end = now + _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
+        if now < self._epoch_end:
+            return
+        epoch = _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
+        self._previous = self._current if now < self._epoch_end + epoch else 0
+        self._current = 0
+        self._epoch_end = now + epoch

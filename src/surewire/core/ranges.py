@@ -117,8 +117,9 @@ class RangeSet:
 
     def keep_newest(self, limit: int) -> None:
         """Forget all but the `limit` highest ranges."""
-        if len(self._starts) > limit:
-            del self._starts[:-limit], self._stops[:-limit]
+        excess = len(self._starts) - limit
+        if excess > 0:
+            del self._starts[:excess], self._stops[:excess]
 
     def total(self) -> int:
         """Number of members."""

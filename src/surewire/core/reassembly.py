@@ -66,13 +66,17 @@ class Reassembly:
         Returns:
             The parts that are new, ascending; None when they were refused because there are too many holes.
         """
-        if start > self.contiguous and len(self._received) >= self._max_gaps and not self._touches(start, stop):
+        if start > self.contiguous and self._gaps >= self._max_gaps and not self._touches(start, stop):
             return None
         new = self._received.add(start, stop)
         first = self._received.first
         if first is not None and first[0] == 0:
             self.contiguous = first[1]
         return new
+
+    @property
+    def _gaps(self) -> int:
+        return len(self._received) - (self.contiguous > 0)
 
     def _touches(self, start: int, stop: int) -> bool:
         return self._received.missing(start - 1, stop + 1) != [(start - 1, stop + 1)]

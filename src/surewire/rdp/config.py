@@ -24,6 +24,9 @@ class RdpConfig:
         silent_close: silence after which a peer not known to be ours, which has acknowledged all data
             but not the FIN, is taken to have exited (many do, right after their last ACK).
         reset_copies: RST sent to a peer of ours; a RST is not acknowledged and may be lost.
+        farewell_copies: ACKs with which a sender tells a receiver of ours that it may go; if all are lost,
+            the receiver lingers in vain, which costs nothing but its patience.
+        plain_linger: TIME_WAIT towards a sender not known to be ours, which never says that it is done.
         transport: limits and timing of the core.
     """
 
@@ -34,6 +37,8 @@ class RdpConfig:
     plain_payload: int = text.MAX_PLAIN_PAYLOAD
     silent_close: int = 5 * NS_PER_S
     reset_copies: int = 3
+    farewell_copies: int = 3
+    plain_linger: int = 3 * NS_PER_S
     transport: TransportConfig = field(default_factory=TransportConfig)
 
     def __post_init__(self) -> None:
@@ -46,6 +51,13 @@ class RdpConfig:
             raise ConfigError("magic must be 1 to 32 printable ASCII characters without spaces")
         if not 1 <= self.plain_payload <= text.MAX_PLAIN_PAYLOAD:
             raise ConfigError(f"the plain payload is 1 to {text.MAX_PLAIN_PAYLOAD} bytes")
-        for name in ("plain_window", "assumed_window", "silent_close", "reset_copies"):
+        for name in (
+            "plain_window",
+            "assumed_window",
+            "silent_close",
+            "reset_copies",
+            "farewell_copies",
+            "plain_linger",
+        ):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive")

@@ -160,7 +160,7 @@ class RdpReceiver:
         for number in self._incoming.fin_numbers:
             self._acks.on_received(number, number + 1, now=now)
         self._acks.make_due()
-        self._timers.arm(Timer.LINGER, now + self.config.transport.linger)
+        self._arm_linger(now)
 
     def abort(self, error: SurewireError | str) -> None:
         """End the transfer now and tell the sender why."""
@@ -200,7 +200,7 @@ class RdpReceiver:
         elif segment.type is PacketType.RST:
             self._handle_rst(segment, source)
         else:
-            self.stats.ignored += 1
+            self._handle_farewell(segment, source, now)
 
     def _handle_syn(self, segment: Segment, datagram: bytes, source: Address, now: int) -> None:
         incoming = self._incoming
@@ -221,6 +221,7 @@ class RdpReceiver:
             self._put_stray_rst(segment, source)
             return
         if segment.offer is not None and self.is_ours:
+            self._belongs(source, 0, 0, segment.offer.packet_number)  # a NAT may have changed its binding since
             self._acks.on_received(segment.offer.packet_number, segment.offer.packet_number + 1, now=now)
         self._acks.make_due()
         self._arm_idle(now)
@@ -324,7 +325,7 @@ class RdpReceiver:
         if self.is_ours and packet_number is not None:
             if not self._belongs(source, size, size, packet_number):
                 return
-        elif source != incoming.peer:
+        elif source != incoming.peer and not self._moved_before_fin(source, size):
             self.stats.strangers += 1
             return
         elif abs(size - incoming.books.contiguous) == 1 and not incoming.books.has_gaps:
@@ -340,11 +341,25 @@ class RdpReceiver:
         if self.state is State.TIME_WAIT:
             if packet_number is not None:
                 self._acks.on_received(packet_number, packet_number + 1, now=now)
-            self._timers.arm(Timer.LINGER, now + self.config.transport.linger)
+            self._arm_linger(now)
         else:
             self._arm_idle(now)
         self._acks.make_due()
         self._check_complete(now)
+
+    def _moved_before_fin(self, source: Address, size: int) -> bool:
+        """Follow a sender without extension to another port if its FIN stands exactly where the data end."""
+        incoming = self._incoming
+        if (
+            self.is_ours
+            or _host(source) != _host(incoming.peer)
+            or incoming.books.has_gaps
+            or size != incoming.books.contiguous
+        ):
+            return False
+        incoming.peer = source
+        self.stats.migrations += 1
+        return True
 
     def _check_complete(self, now: int) -> None:
         incoming = self._incoming
@@ -364,6 +379,15 @@ class RdpReceiver:
         reason = segment.extension.reason if segment.extension is not None else None
         self._fail(Reset("the sender ended the transfer" + (f": {reason}" if reason else "")), Input.RESET)
 
+    def _handle_farewell(self, segment: Segment, source: Address, now: int) -> None:
+        """An ACK: a sender of ours acknowledges the ACK of its FIN."""
+        if self.state is not State.TIME_WAIT or not self.is_ours or segment.number != self._incoming.acknowledgment:
+            self.stats.ignored += 1
+            return
+        event = "R" if self.packets.count("r", PacketType.ACK) else "r"
+        self.packets.add(event, PacketType.ACK, segment.number, segment.window or 0, source)
+        self._timers.arm(Timer.LINGER, now)
+
     def _fail(self, error: SurewireError, event: Input = Input.ABORT, *, reason: str | None = None) -> None:
         """Close with `error`; with a `reason`, tell the sender."""
         if reason is not None and self.peer is not None:
@@ -379,6 +403,10 @@ class RdpReceiver:
     def _arm_idle(self, now: int) -> None:
         if self.state is State.ESTABLISHED:
             self._timers.arm(Timer.IDLE, now + self.config.transport.idle_timeout)
+
+    def _arm_linger(self, now: int) -> None:
+        linger = self.config.transport.linger if self.is_ours else self.config.plain_linger
+        self._timers.arm(Timer.LINGER, now + linger)
 
     # Answers.
 

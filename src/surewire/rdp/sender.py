@@ -47,7 +47,8 @@ from surewire.wire.segment import Extension, Offer, PacketType, Segment
 
 _ISN_LIMIT = 1 << 30  # so that a file of up to 1 GiB stays below 2**31, where some peers' integers end
 _SYN_INTERVAL_MAX = NS_PER_S
-_UNPROVED_RESETS = 3  # resets without a checksum that make up for it by repetition
+_UNPROVED_RESETS = 3  # resets without a checksum that make up for it by repetition, in silence otherwise
+_RESET_SPACING = NS_PER_S // 5
 _REFUSALS = 5  # unreachable-port messages in a row, with nothing valid in between
 
 
@@ -245,7 +246,7 @@ class RdpSender:
         if segment.type is PacketType.ACK:
             self._handle_ack(segment, now)
         elif segment.type is PacketType.RST:
-            self._handle_rst(segment)
+            self._handle_rst(segment, now)
         else:
             self.stats.ignored += 1  # only receivers send the rest
 
@@ -283,12 +284,11 @@ class RdpSender:
             received, echo, ack_delay = segment.extension.received, segment.extension.echo, segment.extension.ack_delay
             self.outbound.on_ack_numbers(list(received), position=position, echo=echo, ack_delay=ack_delay, now=now)
 
-    def _handle_rst(self, segment: Segment) -> None:
+    def _handle_rst(self, segment: Segment, now: int) -> None:
         self.packets.add("r" if not self.packets.count("r", PacketType.RST) else "R", PacketType.RST, 0, 0, self.peer)
         reason = segment.extension.reason if segment.extension is not None else None
         if self.is_ours and segment.extension is None:
-            self._patience.unproved_resets += 1
-            if self._patience.unproved_resets < _UNPROVED_RESETS:
+            if not self._patience.is_reset_proved(now, spacing=max(self.outbound.rtt.smoothed_rtt, _RESET_SPACING)):
                 return
             reason = "it no longer knows this transfer"
         because = f": {reason}" if reason else ""
@@ -327,9 +327,19 @@ class RdpSender:
 
     def _finish(self, now: int | None, *, note: str | None = None) -> None:
         self.ended_at = now if now is not None else self._patience.heard_at or self.started_at
+        if self.is_ours:
+            self._say_farewell()
         self._timers.cancel_all()
         self._machine.handle(Input.FIN_ACKED)
         self._events.append(Closed(None, note))
+
+    def _say_farewell(self) -> None:
+        """Acknowledge the ACK of the FIN, so that the receiver need not linger."""
+        number = self._stream.number(self._stream.source.size) + 1
+        packet = text.emit_ack(self.config.magic, number, 0, extension=Extension(), key=self._stream.key or 0)
+        for copy in range(self.config.farewell_copies):
+            self.packets.add("S" if copy else "s", PacketType.ACK, number, 0, self.peer)
+            self._outbox.put(packet, self.peer)
 
     def _give_up(self, error: SurewireError, event: Input, *, reason: str | None = None) -> None:
         """Close with `error`; with a `reason`, tell the peer."""
@@ -394,13 +404,26 @@ class _Patience:
 
     def __init__(self) -> None:
         self.refusals = 0
-        self.unproved_resets = 0
         self.heard_at: int | None = None
+        self._unproved_resets = 0
+        self._unproved_at = 0
 
     def on_heard(self, now: int) -> None:
         self.heard_at = now
         self.refusals = 0
-        self.unproved_resets = 0
+        self._unproved_resets = 0
+        self._unproved_at = now
+
+    def is_reset_proved(self, now: int, *, spacing: int) -> bool:
+        """Count a reset without checksum, one in `spacing` (ns) at most; True when there have been enough.
+
+        A receiver that lost its state answers every packet with one; a forger can send any number, but
+        cannot keep the real receiver's answers from coming in between.
+        """
+        if now - self._unproved_at >= spacing:
+            self._unproved_resets += 1
+            self._unproved_at = now
+        return self._unproved_resets >= _UNPROVED_RESETS
 
 
 class _OutgoingStream:

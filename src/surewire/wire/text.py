@@ -138,7 +138,8 @@ def emit_ack(
     head = b"Magic: %b\nType: ACK\n%b: %d\nWindow: %d\n" % (magic, field, number, window)
     if extension is None:
         return head + b"\n"
-    tail = b"Echo: %d\nDelay: %d\n" % (max(extension.echo or 0, 0), extension.ack_delay // 1000)
+    echo = b"" if extension.echo is None else b"Echo: %d\n" % extension.echo
+    tail = b"%bDelay: %d\n" % (echo, extension.ack_delay // 1000)
     room = MAX_PACKET - len(head) - len(b"Received: \n") - len(tail) - _CHECK_LINE
     words: list[bytes] = []
     for start, stop in extension.received[:_MAX_RECEIVED]:
