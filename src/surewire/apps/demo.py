@@ -44,7 +44,7 @@ _STOP_S = 1.0
 _STATUS_INTERRUPTED = 130
 # Should the demo itself be killed, its processes end by themselves.
 _ROUTER_ENDS = ("--duration", "60")
-_RECEIVER_ENDS = ("--wait", "30")
+_RECEIVER_ENDS = ("--wait", "30", "--linger", "3")
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CHECKOUT = _PACKAGE.parent.parent
 _LISTENING = re.compile(r"listening (?:at|on) 127\.0\.0\.1:([0-9]+)\n")

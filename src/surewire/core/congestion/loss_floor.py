@@ -13,7 +13,7 @@ from collections import deque
 from math import isqrt
 
 from surewire.core.congestion.base import PhaseOutcome
-from surewire.core.congestion.rounds import low_quantile
+from surewire.core.congestion.rounds import median_rtt
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
 _FLOOR_MAX = 60  # per cent; a bound on how much harder loss can ever make us send
@@ -67,7 +67,7 @@ class LossFloor:
         self._groups.append(_Group(self.phase, is_quiet=is_quiet))
         while len(self._groups) > _SETTLED_AFTER:
             group = self._groups.popleft()
-            is_empty_queue = bool(group.rtts) and low_quantile(group.rtts) <= min_rtt * 115 // 100 + NS_PER_MS
+            is_empty_queue = bool(group.rtts) and median_rtt(group.rtts) <= min_rtt * 115 // 100 + NS_PER_MS
             if group.is_quiet and is_empty_queue and group.acked + group.lost >= _GROUP_MIN_SEGMENTS * self._segment:
                 self._learn(group, now)
         if self.floor and now - self._updated_at >= _FLOOR_FADES:
