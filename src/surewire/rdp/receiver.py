@@ -15,13 +15,13 @@ from collections import deque
 
 from surewire.core.acks import AckTracker
 from surewire.core.events import Closed, Established, Event, ReceivedAll
-from surewire.core.reassembly import Reassembly
 from surewire.core.state import Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
 from surewire.errors import Aborted, DestinationError, IdleTimeout, MalformedSegment, Reset, SurewireError
 from surewire.rdp.config import RdpConfig
+from surewire.rdp.incoming import Batch, IncomingStream, host_of
 from surewire.rdp.packing import Outbox
 from surewire.rdp.records import PacketLog, PacketRecord
 from surewire.transfer.files import Sink
@@ -55,7 +55,7 @@ class RdpReceiver:
         self._events: deque[Event] = deque()
         self._outbox = Outbox(self.config.transport.max_train)
         self._acks = AckTracker(self.config.transport, self._timers)
-        self._incoming = _IncomingStream(sink)
+        self._incoming = IncomingStream(sink)
         self._suspect_syn = b""  # a SYN with a damaged or unknown trailer, seen once
         self._machine.handle(Input.OPEN_PASSIVE)
 
@@ -120,7 +120,7 @@ class RdpReceiver:
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams from `source`: `stride` bytes each, the last may be shorter. The buffer is not kept."""
         view = memoryview(buffer)
-        batch = _Batch()
+        batch = Batch()
         try:
             for start in range(0, len(view), stride):
                 self._handle_datagram(view[start : start + stride], source, batch, now)
@@ -170,7 +170,7 @@ class RdpReceiver:
 
     # Datagrams.
 
-    def _handle_datagram(self, datagram: memoryview, source: Address, batch: _Batch, now: int) -> None:
+    def _handle_datagram(self, datagram: memoryview, source: Address, batch: Batch, now: int) -> None:
         incoming, key = self._incoming, self._incoming.key
         if key is not None:
             ours = text.parse_our_dat(datagram, key=key, magic=incoming.magic)
@@ -237,7 +237,7 @@ class RdpReceiver:
         self._incoming.open(segment, source, self.config)
         self._events.append(Established(source, self.is_ours))
 
-    def _handle_dat(self, segment: Segment, source: Address, batch: _Batch, now: int) -> None:
+    def _handle_dat(self, segment: Segment, source: Address, batch: Batch, now: int) -> None:
         """A DAT that did not go the quick way: a foreign peer's, or one of ours spelled unusually."""
         packet_number = segment.extension.packet_number if segment.extension is not None else None
         if self.state is State.LISTEN:
@@ -248,7 +248,7 @@ class RdpReceiver:
         batch.payloads.append(memoryview(segment.payload))
         self._take(batch, source, now)
 
-    def _take(self, batch: _Batch, source: Address, now: int) -> None:
+    def _take(self, batch: Batch, source: Address, now: int) -> None:
         """Write and acknowledge a batch of consecutive DATs, and empty it."""
         if not batch.payloads:
             return
@@ -301,7 +301,7 @@ class RdpReceiver:
         else:
             is_newest = (
                 incoming.key is None
-                and _host(source) == _host(incoming.peer)
+                and host_of(source) == host_of(incoming.peer)
                 and incoming.books.is_acceptable(start, stop)
                 and stop > incoming.books.contiguous
             )
@@ -352,7 +352,7 @@ class RdpReceiver:
         incoming = self._incoming
         if (
             self.is_ours
-            or _host(source) != _host(incoming.peer)
+            or host_of(source) != host_of(incoming.peer)
             or incoming.books.has_gaps
             or size != incoming.books.contiguous
         ):
@@ -431,85 +431,3 @@ class RdpReceiver:
     def _put_stray_rst(self, segment: Segment, source: Address) -> None:
         self._outbox.put(text.emit_rst(segment.magic), source)
         self.packets.add("s", PacketType.RST, 0, 0, source)
-
-
-class _Batch:
-    """DATs of consecutive bytes and consecutive packet numbers, taken together."""
-
-    __slots__ = ("number", "packet_number", "payloads", "_stop")
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.packet_number: int | None = None
-        self.payloads: list[memoryview] = []
-        self._stop = 0
-
-    def begin(self, number: int, packet_number: int | None) -> None:
-        self.number = self._stop = number
-        self.packet_number = packet_number
-
-    def extends(self, number: int, packet_number: int) -> bool:
-        """True when a DAT continues this batch, of which the last payload has been added since."""
-        if not self.payloads or self.packet_number is None:
-            return False
-        self._stop += len(self.payloads[-1])
-        return number == self._stop and packet_number == self.packet_number + len(self.payloads)
-
-
-class _IncomingStream:
-    """The stream as RDP sees it: who sends it, its numbers and spelling, and where its bytes go."""
-
-    def __init__(self, sink: Sink) -> None:
-        self.peer: Address = None
-        self.key: int | None = None  # of checksums, when the sender is ours
-        self.magic = text.DEFAULT_MAGIC
-        self.ack_field = text.ACKNOWLEDGMENT
-        self.base = 0  # sequence number of the first data byte
-        self.books = Reassembly(RdpConfig().transport)
-        self.announced_size: int | None = None
-        self.digest: bytes | None = None
-        self.is_confirmed = False
-        self.fin_numbers: list[int] = []
-        self._fin_ack = 0
-        self._session: int | None = None
-        self._sink = sink
-
-    def open(self, syn: Segment, source: Address, config: RdpConfig) -> None:
-        offer = syn.offer if config.extensions else None
-        self.peer = source
-        self.magic = syn.magic
-        self.ack_field = syn.acknowledgment_field or text.ACKNOWLEDGMENT
-        self.base = syn.number + 1
-        self._session = None if offer is None else offer.session
-        self.key = None if offer is None else text.session_key(offer.session)
-        self.announced_size = None if offer is None else offer.size
-        window = config.transport.receive_window if offer is not None else config.plain_window
-        self.books = Reassembly(config.transport, window=window)
-
-    def is_same_opening(self, syn: Segment, source: Address) -> bool:
-        if self.key is not None:
-            return syn.offer is not None and syn.offer.session == self._session and syn.number + 1 == self.base
-        return source == self.peer and syn.number + 1 == self.base
-
-    @property
-    def acknowledgment(self) -> int:
-        """The number of the next byte expected; after the FIN is confirmed, one more than the FIN's."""
-        return self._fin_ack if self.is_confirmed else self.base + self.books.contiguous
-
-    def on_fin(self, packet_number: int | None, number: int) -> None:
-        self._fin_ack = number + 1
-        if packet_number is not None and len(self.fin_numbers) < 64:
-            self.fin_numbers.append(packet_number)
-
-    def write(self, low: int, high: int, start: int, payloads: list[memoryview]) -> None:
-        """Write stream bytes [low, high) out of payloads that begin at `start`."""
-        stop = start + sum(len(payload) for payload in payloads)
-        if (low, high) == (start, stop):
-            self._sink.write_at(low, payloads)
-            return
-        joined = b"".join(payloads)
-        self._sink.write_at(low, [memoryview(joined)[low - start : high - start]])
-
-
-def _host(address: Address) -> Address:
-    return address[0] if isinstance(address, tuple) else address

@@ -13,7 +13,6 @@ sides go by. Without it the session keeps to the assignment's minimal packets an
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import deque
 
@@ -39,7 +38,9 @@ from surewire.errors import (
     Unconfirmed,
 )
 from surewire.rdp.config import RdpConfig
+from surewire.rdp.outgoing import OutgoingStream
 from surewire.rdp.packing import Outbox
+from surewire.rdp.patience import Handshake, Patience
 from surewire.rdp.records import PacketLog, PacketRecord
 from surewire.transfer.files import Source
 from surewire.wire import text
@@ -47,7 +48,6 @@ from surewire.wire.segment import Extension, Offer, PacketType, Segment
 
 _ISN_LIMIT = 1 << 30  # so that a file of up to 1 GiB stays below 2**31, where some peers' integers end
 _SYN_INTERVAL_MAX = NS_PER_S
-_UNPROVED_RESETS = 3  # resets without a checksum that make up for it by repetition, in silence otherwise
 _RESET_SPACING = NS_PER_S // 5
 _REFUSALS = 5  # unreachable-port messages in a row, with nothing valid in between
 
@@ -85,9 +85,9 @@ class RdpSender:
         self._machine = StateMachine()
         self._timers = TimerTable()
         self._events: deque[Event] = deque()
-        self._stream = _OutgoingStream(source, isn=rng.randrange(_ISN_LIMIT), config=self.config)
-        self._handshake = _Handshake(session=rng.getrandbits(64), now=now)
-        self._patience = _Patience()
+        self._stream = OutgoingStream(source, isn=rng.randrange(_ISN_LIMIT), config=self.config)
+        self._handshake = Handshake(session=rng.getrandbits(64), now=now)
+        self._patience = Patience()
         self._outbox = Outbox(self.config.transport.max_train)
         transport, segment = self.config.transport, self._stream.plain_payload()
         self.outbound = Outbound(
@@ -386,110 +386,3 @@ class RdpSender:
         number = {PacketType.SYN: self._stream.isn, PacketType.FIN: self._stream.number(self._stream.source.size)}
         self.packets.add(event, kind, number.get(kind, 0), 0, self.peer)
         self._outbox.put(packet, self.peer)
-
-
-class _Handshake:
-    """What the opening has to remember."""
-
-    def __init__(self, *, session: int, now: int) -> None:
-        self.session = session
-        self.key = text.session_key(session)
-        self.opened_at = now
-        self.tries = 0
-        self.sent_at: list[int] = []  # of each SYN, by packet number
-
-
-class _Patience:
-    """Evidence that the peer is gone, since it was last heard."""
-
-    def __init__(self) -> None:
-        self.refusals = 0
-        self.heard_at: int | None = None
-        self._unproved_resets = 0
-        self._unproved_at = 0
-
-    def on_heard(self, now: int) -> None:
-        self.heard_at = now
-        self.refusals = 0
-        self._unproved_resets = 0
-        self._unproved_at = now
-
-    def is_reset_proved(self, now: int, *, spacing: int) -> bool:
-        """Count a reset without checksum, one in `spacing` (ns) at most; True when there have been enough.
-
-        A receiver that lost its state answers every packet with one; a forger can send any number, but
-        cannot keep the real receiver's answers from coming in between.
-        """
-        if now - self._unproved_at >= spacing:
-            self._unproved_resets += 1
-            self._unproved_at = now
-        return self._unproved_resets >= _UNPROVED_RESETS
-
-
-class _OutgoingStream:
-    """The file as RDP sees it: sequence numbers, digest, and packets of its bytes."""
-
-    def __init__(self, source: Source, *, isn: int, config: RdpConfig) -> None:
-        self.source = source
-        self.isn = isn
-        self.key: int | None = None  # of checksums, once the peer is known to be ours
-        self._config = config
-        self._hash = hashlib.sha256()
-        self._hashed = 0
-        self.numbers_fit_below = 1 << 62  # packet numbers for which `our_payload` left room
-
-    def number(self, offset: int) -> int:
-        """The sequence number of a stream offset; the SYN took one (ISN)."""
-        return self.isn + 1 + offset
-
-    def offset(self, number: int) -> int:
-        """The stream offset of a sequence number; negative when it lies before the stream."""
-        return number - self.isn - 1
-
-    def plain_payload(self) -> int:
-        """Data in a full packet without extension, beside the longest header of this transfer."""
-        header = text.plain_header_size(self._config.magic, self.number(self.source.size), 999)
-        return min(self._config.plain_payload, text.MAX_PACKET - header)
-
-    def our_payload(self, next_number: int) -> int:
-        """Data in a full packet with extension, beside the longest header of this transfer.
-
-        It stays the same until packet numbers outgrow the digits left for them, so that what is sent
-        again fits the packets it was sent in. 16 transmissions a packet are expected at the most.
-        """
-        size = self.source.size
-        digits = len(str(max(16 * (size // 512 + 64), 2 * next_number)))
-        self.numbers_fit_below = 10**digits - text.MAX_PACKET  # a train may still be numbered beyond it
-        return text.MAX_PACKET - text.our_header_size(self._config.magic, self.number(size), 999, 10**digits - 1)
-
-    def read(self, run: SentRun) -> bytes:
-        data = self.source.read_at(run.offset, run.nbytes)
-        if len(data) != run.nbytes:
-            raise SourceChanged("the file is shorter than when the transfer began")
-        if run.stop > self._hashed:
-            self._hash.update(memoryview(data)[self._hashed - run.offset :])
-            self._hashed = run.stop
-        return data
-
-    def digest(self) -> bytes:
-        """SHA-256 of the whole file; every byte has been read when the FIN is due."""
-        return self._hash.digest()
-
-    def emit(self, run: SentRun, data: bytes) -> list[Buffer]:
-        """Header and payload buffers of the run's packets."""
-        if self.key is not None:
-            return list(
-                text.emit_dats(
-                    self._config.magic,
-                    self.number(run.offset),
-                    data,
-                    segment=run.segment,
-                    packet_number=run.first,
-                    key=self.key,
-                )
-            )
-        buffers: list[Buffer] = []
-        for at in range(0, len(data), run.segment):
-            payload = data[at : at + run.segment]
-            buffers += (text.emit_plain_dat(self._config.magic, self.number(run.offset + at), payload), b"")
-        return buffers

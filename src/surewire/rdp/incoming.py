@@ -1,0 +1,92 @@
+"""The stream as an RDP receiver sees it: who sends it, its numbers and spelling, and where its bytes go."""
+
+from __future__ import annotations
+
+from surewire.core.reassembly import Reassembly
+from surewire.core.trains import Address
+from surewire.rdp.config import RdpConfig
+from surewire.transfer.files import Sink
+from surewire.wire import text
+from surewire.wire.segment import Segment
+
+
+class Batch:
+    """DATs of consecutive bytes and consecutive packet numbers, taken together."""
+
+    __slots__ = ("number", "packet_number", "payloads", "_stop")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.packet_number: int | None = None
+        self.payloads: list[memoryview] = []
+        self._stop = 0
+
+    def begin(self, number: int, packet_number: int | None) -> None:
+        self.number = self._stop = number
+        self.packet_number = packet_number
+
+    def extends(self, number: int, packet_number: int) -> bool:
+        """True when a DAT continues this batch, of which the last payload has been added since."""
+        if not self.payloads or self.packet_number is None:
+            return False
+        self._stop += len(self.payloads[-1])
+        return number == self._stop and packet_number == self.packet_number + len(self.payloads)
+
+
+class IncomingStream:
+    """The stream as RDP sees it: who sends it, its numbers and spelling, and where its bytes go."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.peer: Address = None
+        self.key: int | None = None  # of checksums, when the sender is ours
+        self.magic = text.DEFAULT_MAGIC
+        self.ack_field = text.ACKNOWLEDGMENT
+        self.base = 0  # sequence number of the first data byte
+        self.books = Reassembly(RdpConfig().transport)
+        self.announced_size: int | None = None
+        self.digest: bytes | None = None
+        self.is_confirmed = False
+        self.fin_numbers: list[int] = []
+        self._fin_ack = 0
+        self._session: int | None = None
+        self._sink = sink
+
+    def open(self, syn: Segment, source: Address, config: RdpConfig) -> None:
+        offer = syn.offer if config.extensions else None
+        self.peer = source
+        self.magic = syn.magic
+        self.ack_field = syn.acknowledgment_field or text.ACKNOWLEDGMENT
+        self.base = syn.number + 1
+        self._session = None if offer is None else offer.session
+        self.key = None if offer is None else text.session_key(offer.session)
+        self.announced_size = None if offer is None else offer.size
+        window = config.transport.receive_window if offer is not None else config.plain_window
+        self.books = Reassembly(config.transport, window=window)
+
+    def is_same_opening(self, syn: Segment, source: Address) -> bool:
+        if self.key is not None:
+            return syn.offer is not None and syn.offer.session == self._session and syn.number + 1 == self.base
+        return source == self.peer and syn.number + 1 == self.base
+
+    @property
+    def acknowledgment(self) -> int:
+        """The number of the next byte expected; after the FIN is confirmed, one more than the FIN's."""
+        return self._fin_ack if self.is_confirmed else self.base + self.books.contiguous
+
+    def on_fin(self, packet_number: int | None, number: int) -> None:
+        self._fin_ack = number + 1
+        if packet_number is not None and len(self.fin_numbers) < 64:
+            self.fin_numbers.append(packet_number)
+
+    def write(self, low: int, high: int, start: int, payloads: list[memoryview]) -> None:
+        """Write stream bytes [low, high) out of payloads that begin at `start`."""
+        stop = start + sum(len(payload) for payload in payloads)
+        if (low, high) == (start, stop):
+            self._sink.write_at(low, payloads)
+            return
+        joined = b"".join(payloads)
+        self._sink.write_at(low, [memoryview(joined)[low - start : high - start]])
+
+
+def host_of(address: Address) -> Address:
+    return address[0] if isinstance(address, tuple) else address
