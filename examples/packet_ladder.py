@@ -2,8 +2,8 @@
 
     PYTHONPATH=src python3 examples/packet_ladder.py [SEED]
 
-The letters are those of the packet log: s sent, S sent again, r received, R received again. An arrow that ends in `x`
-never arrived. Pairs are found by type, numbers and order, so of two equal packets the earlier may be shown as the lost one.
+The letters are those of the packet log: s sent, S sent again, r received, R received again. What an arrow that ends in
+`x` carried never arrived (of equal packets, the latest sent before an arrival is taken for the one that did).
 """
 
 from __future__ import annotations
@@ -39,28 +39,30 @@ def record(transfer: RdpSimulation) -> list[Step]:
     return steps
 
 
+def delivered(steps: list[Step]) -> set[int]:
+    """Indices of the steps whose packet arrived: an arrival goes to the latest equal packet sent before it."""
+    under_way: dict[tuple[bool, tuple[str, int, int]], list[int]] = {}
+    found = set()
+    for index, step in enumerate(steps):
+        if step.event in "sS":
+            under_way.setdefault((step.is_sender, step.packet), []).append(index)
+        elif copies := under_way.get((not step.is_sender, step.packet)):
+            found.add(copies.pop())
+    return found
+
+
 def ladder(steps: list[Step]) -> list[str]:
     """One line for each step."""
-    arrived: dict[tuple[bool, tuple[str, int, int]], int] = {}
-    for step in steps:
-        if step.event in "rR":
-            key = (not step.is_sender, step.packet)
-            arrived[key] = arrived.get(key, 0) + 1
-    lines = [f"{'ms':>7}  {'sender':<32}{'':20}receiver"]
-    for step in steps:
+    arrived = delivered(steps)
+    lines = [f"{'ms':>7}  {'sender':<30}{'':21}receiver"]
+    for index, step in enumerate(steps):
         text = f"{step.event} {step.packet[0]} {step.packet[1]} {step.packet[2]}"
-        arrow = "-" * 18 + (">" if step.is_sender else "<")
+        arrow = ""
         if step.event in "sS":
-            key = (step.is_sender, step.packet)
-            arrived[key] = arrived.get(key, 0) - 1
-            if arrived[key] < 0:
-                arrow = "-" * 8 + "x"
-        else:
-            arrow = ""
-        left, right = (text, "") if step.is_sender else ("", text)
-        if not step.is_sender:
-            arrow = f"{arrow[::-1]:>19}"
-        lines.append(f"{step.at / NS_PER_MS:7.2f}  {left:<32}{arrow:<20}{right}".rstrip())
+            arrow = "-" * 18 + ">" if index in arrived else "-" * 9 + "x"
+        back = arrow[::-1].replace(">", "<")
+        line = f"{text:<30}{arrow}" if step.is_sender else f"{'':30}{back:>19}  {text}"
+        lines.append(f"{step.at / NS_PER_MS:7.2f}  {line}".rstrip())
     return lines
 
 

@@ -2,7 +2,7 @@
 
     PYTHONPATH=src python3 examples/simulate_transfer.py [SEED]
 
-No socket is opened and nothing waits: some seconds of the path pass in a fraction of one. The same seed gives the same transfer,
+No socket is opened and nothing waits: a minute of the path passes in seconds. The same seed gives the same transfer,
 packet for packet.
 """
 

@@ -1,8 +1,9 @@
-"""Every script in examples/ runs and shows what it promises."""
+"""Every script in examples/ runs and shows what it promises, and so does the program in the README."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,10 @@ def test_every_example_is_run_here() -> None:
     assert {file.name for file in (ROOT / "examples").glob("*.py")} == set(PROMISED)
 
 
-@pytest.mark.parametrize("name", PROMISED)
-def test_it_runs(name: str) -> None:
+def output(*arguments: str) -> str:
+    """What Python prints when it runs so; it must end well and complain about nothing."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "examples" / name), "3"],
+        [sys.executable, "-W", "error", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
@@ -33,6 +34,16 @@ def test_it_runs(name: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_it_runs(name: str) -> None:
+    lines = output(str(ROOT / "examples" / name), "3").splitlines()
     for start in PROMISED[name]:
         assert any(line.startswith(start) for line in lines), start
+
+
+def test_the_program_in_the_readme_runs() -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert output("-c", program).startswith("True ")

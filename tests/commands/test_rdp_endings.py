@@ -13,7 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.rdp_tools import HOST, MODULES, Line, Receiver, Tool, recount, router, send, split_output
+from tests.commands.rdp_tools import (
+    ENVIRONMENT,
+    HOST,
+    MODULES,
+    Line,
+    Receiver,
+    Tool,
+    recount,
+    router,
+    send,
+    split_output,
+)
 
 FILE, LOST, INTERRUPTED = 3, 6, 130
 SIZE = 3_000_000
@@ -113,7 +124,7 @@ def test_a_receiver_stopped_while_it_waits(target: Path) -> None:
 def test_a_stop_after_the_last_byte_is_too_late(source: Path, target: Path) -> None:
     source.write_bytes(b"all of it")
     with Receiver(target, "--linger", "1") as receiver:
-        sent = send(source, receiver.port)
+        sent = send(source, receiver.port, "--plain")
         receiver.signal(signal.SIGINT)  # it lingers
         received = receiver.wait()
     assert (sent.code, received.code) == (0, 0)
@@ -121,10 +132,20 @@ def test_a_stop_after_the_last_byte_is_too_late(source: Path, target: Path) -> N
     assert target.read_bytes() == b"all of it"
 
 
+@pytest.mark.parametrize("tool", ["rdps", "rdpr"])
+def test_an_interrupt_before_anything_began(tmp_path: Path, tool: str) -> None:
+    """While Python still imports, as a module in argparse's place shows."""
+    (tmp_path / "argparse.py").write_text("import signal; signal.raise_signal(signal.SIGINT); print('not ended')")
+    search_path = os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])
+    with Tool(tool, env={**ENVIRONMENT, "PYTHONPATH": search_path}) as running:
+        outcome = running.wait()
+    assert outcome == (-signal.SIGINT, "", "")
+
+
 def test_a_second_signal_ends_it_at_once(source: Path, target: Path) -> None:
     source.write_bytes(b"all of it")
     with Receiver(target, "--linger", "20") as receiver:
-        send(source, receiver.port)
+        send(source, receiver.port, "--plain")
         receiver.signal(signal.SIGINT)
         receiver.read_error_line()
         receiver.signal(signal.SIGINT)

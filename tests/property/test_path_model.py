@@ -48,7 +48,9 @@ class PathModelHistory(RuleBasedStateMachine):
     @rule(shares=SHARES)
     def lose(self, shares: list[tuple[int, int]]) -> None:
         before = self.model.pacing_rate, self.model.cwnd
-        self.model.on_lost([PhaseOutcome(self.model.phase + phase, 0, nbytes) for phase, nbytes in shares], now=self.now)
+        self.model.on_lost(
+            [PhaseOutcome(self.model.phase + phase, 0, nbytes) for phase, nbytes in shares], now=self.now
+        )
         assert (self.model.pacing_rate, self.model.cwnd) == before  # loss alone says nothing about the path
 
     @invariant()

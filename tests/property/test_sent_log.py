@@ -50,9 +50,7 @@ class SentLogHistory(RuleBasedStateMachine):
         self.now += pause
         nbytes = (count - 1) * segment + 1 + int(last * (segment - 1))
         first, offset = len(self.packets), 7 * self.now
-        self.log.append(
-            make_run(first, count=count, segment=segment, nbytes=nbytes, offset=offset, sent_at=self.now)
-        )
+        self.log.append(make_run(first, count=count, segment=segment, nbytes=nbytes, offset=offset, sent_at=self.now))
         for start in range(0, nbytes, segment):
             self.packets.append(Packet(offset + start, min(segment, nbytes - start), self.now))
 
@@ -81,7 +79,9 @@ class SentLogHistory(RuleBasedStateMachine):
         assert numbers(acked) == [number for number in self.having("flying") if number in named]
         late = [number for number in self.having("lost") if number in named]
         reported = numbers(spurious)
-        assert [number for number in late if number in reported or not self.packets[number].may_be_forgotten] == reported
+        assert [
+            number for number in late if number in reported or not self.packets[number].may_be_forgotten
+        ] == reported
         for number in numbers(acked) + reported:
             self.packets[number].fate = "acked"
             self.largest_acked = max(self.largest_acked, number)

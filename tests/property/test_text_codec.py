@@ -75,7 +75,7 @@ def test_fin(magic: bytes, number: int, extra: tuple[int, bytes] | None, key: in
     numbers,
     numbers,
     st.sampled_from([b"Acknowledgment", b"Acknowledgement"]),
-    st.one_of(st.none(), st.tuples(received_ranges(), st.integers(0, 999_999_999))),
+    st.one_of(st.none(), st.tuples(received_ranges(), st.one_of(st.none(), numbers), numbers)),
     keys,
 )
 def test_ack(
@@ -83,10 +83,10 @@ def test_ack(
     number: int,
     window: int,
     field: bytes,
-    extra: tuple[tuple[tuple[int, int], ...], int] | None,
+    extra: tuple[tuple[tuple[int, int], ...], int | None, int] | None,
     key: int,
 ) -> None:
-    extension = None if extra is None else Extension(received=extra[0], ack_delay=extra[1] * 1000)
+    extension = None if extra is None else Extension(received=extra[0], echo=extra[1], ack_delay=extra[2] * 1000)
     packet = text.emit_ack(magic, number, window, field=field, extension=extension, key=key)
     assert len(packet) <= text.MAX_PACKET
     segment = text.parse(packet, key=key)

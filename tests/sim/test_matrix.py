@@ -14,7 +14,7 @@ from tests.sim.world import Audit, assert_counters_equal_records, content, impai
 
 IMPAIRMENTS = ("loss", "duplicate", "reorder", "corrupt")
 COMBINATIONS = [combination for count in range(5) for combination in itertools.combinations(IMPAIRMENTS, count)]
-SIZES = [1 << 20] * 2 + [100_000] * 11  # one a seed
+SIZES = [1 << 20] * 5 + [100_000] * 8  # one a seed
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda names: "+".join(names) or "clean")

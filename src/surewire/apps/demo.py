@@ -40,6 +40,7 @@ PATH_OPTIONS = (
 _PATH_TEXT = "10% loss, 5% duplicates, 5% reordering, 2% corruption, 20 ms +- 2 ms of delay, each way"
 _LIMIT_S = 28.0  # for all of it; ending the processes and the report take up to two more
 _TURN_S = 0.1
+_LINE_S = 0.3  # between lines of progress where there is no terminal to rewrite one
 _STOP_S = 1.0
 _STATUS_INTERRUPTED = 130
 # Should the demo itself be killed, its processes end by themselves.
@@ -173,7 +174,7 @@ class _Demo:
         print(f"Network: {_PATH_TEXT}")
         started = time.monotonic()
         self._start("rdps", "127.0.0.1", "0", "127.0.0.1", str(router_port), str(self._sent), *self._outputs("rdps"))
-        self._watch(LogFollower(self._folder / "rdps.log", size), started)
+        self._watch(LogFollower(self._folder, size), started)
         if self._processes["rdps"].poll() == 0:
             # The receiver answers repeated FINs for a while before it ends.
             self._wait("rdpr")
@@ -218,7 +219,7 @@ class _Demo:
             follower.follow()
             if is_terminal:
                 print(f"\r{follower.line(self._seconds):<79}", end="\n" if is_over else "", flush=True)
-            elif is_over or now - shown_at >= 1:
+            elif is_over or now - shown_at >= _LINE_S:
                 shown_at = now
                 print(follower.line(self._seconds), flush=True)
             if is_over:

@@ -13,42 +13,79 @@ import contextlib
 import hashlib
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from surewire.apps.console import human
 
 TOOLS = ("rdps", "rdpr", "router")
 _LOG_LINES = 4  # of each end of a packet log
-_ROUND_TRIPS = 32  # of the newest samples the live figure is taken from
-_MAX_PENDING = 4096
+_DELAYS = 64  # newest ones, of which the live figure is the median
+_MAX_PENDING = 4096  # numbers that wait for their other end
+_DAY_S = 86400
 
 
 class LogFollower:
-    """Reads the sender's packet log while it is written and says how far the transfer is."""
+    """Reads both packet logs while they are written and says how far the transfer is."""
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int) -> None:
         self.acked = 0
         self.resent = 0
-        self._path = path
         self._size = size
-        self._position = 0
         self._first_byte: int | None = None
-        self._sent_at: dict[int, float] = {}
-        self._round_trips: deque[float] = deque(maxlen=_ROUND_TRIPS)
+        self._sender = _GrowingLog(folder / "rdps.log")
+        self._receiver = _GrowingLog(folder / "rdpr.log")
+        self._there = _OneWay()
+        self._back = _OneWay()
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds from a packet to the ACK of exactly its last byte.
-
-        The lower quartile: behind a hole the ACK comes when the hole is filled, which says nothing about the path.
-        """
-        samples = sorted(self._round_trips)
-        return samples[len(samples) // 4] if samples else None
+        """Seconds: the way of recent DATs plus the way of recent ACKs; both logs have the clock of one machine."""
+        there, back = self._there.delay, self._back.delay
+        return None if there is None or back is None else there + back
 
     def follow(self) -> None:
         """Take the lines written since the last call."""
+        for at, event, kind, number, size in self._sender.lines():
+            self._take_from_sender(at, event, kind, number, size)
+        for at, event, kind, number, _ in self._receiver.lines():
+            if event == "r" and kind == "DAT":
+                self._there.on_arrived(number, at)
+            elif event == "s" and kind == "ACK":
+                self._back.on_sent(number, at)
+
+    def _take_from_sender(self, at: float, event: str, kind: str, number: int, size: int) -> None:
+        if kind == "SYN" and event == "s":
+            self._first_byte = number + 1
+        elif kind == "DAT" and event == "s":
+            self._there.on_sent(number, at)
+        elif kind == "DAT":
+            self.resent += 1
+            self._there.forget(number)
+        elif kind == "ACK" and self._first_byte is not None:
+            self._back.on_arrived(number, at)
+            self.acked = max(self.acked, min(number - self._first_byte, self._size))
+
+    def line(self, elapsed: float) -> str:
+        """One line about the state of the transfer, `elapsed` seconds after its start."""
+        share = self.acked / self._size if self._size else 1.0
+        rate = self.acked / elapsed if elapsed > 0 else 0.0
+        trip = "" if self.round_trip is None else f"   round trip {self.round_trip * 1000:.0f} ms"
+        return f"{share:4.0%}   {human(self.acked)}   {human(rate)}/s{trip}   packets resent {self.resent}"
+
+
+class _GrowingLog:
+    """A packet log that another process writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+
+    def lines(self) -> Iterator[tuple[float, str, str, int, int]]:
+        """Time of day (s), event, type, number and size of each whole line since the last call."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._position)
@@ -58,31 +95,43 @@ class LogFollower:
         whole = text[: text.rfind(b"\n") + 1]
         self._position += len(whole)
         for line in whole.decode("ascii").splitlines():
-            self._take(*line.split(" "))
+            stamp, event, _, _, kind, number, size = line.split(" ")
+            yield _seconds(stamp), event, kind, int(number), int(size)
 
-    def _take(self, stamp: str, event: str, source: str, destination: str, kind: str, number: str, size: str) -> None:
-        if kind == "SYN" and event == "s":
-            self._first_byte = int(number) + 1
-        elif kind == "DAT":
-            self.resent += event == "S"
-            stop = int(number) + int(size)
-            if event == "s" and len(self._sent_at) < _MAX_PENDING:
-                self._sent_at[stop] = _seconds(stamp)
-            else:
-                self._sent_at.pop(stop, None)
-        elif kind == "ACK" and self._first_byte is not None:
-            sent_at = self._sent_at.pop(int(number), None)
-            if sent_at is not None:
-                self._round_trips.append((_seconds(stamp) - sent_at) % 86400)
-                self._sent_at = {stop: at for stop, at in self._sent_at.items() if stop > int(number)}
-            self.acked = max(self.acked, min(int(number) - self._first_byte, self._size))
 
-    def line(self, elapsed: float) -> str:
-        """One line about the state of the transfer, `elapsed` seconds after its start."""
-        share = self.acked / self._size if self._size else 1.0
-        rate = self.acked / elapsed if elapsed > 0 else 0.0
-        trip = "" if self.round_trip is None else f"   round trip {self.round_trip * 1000:.0f} ms"
-        return f"{share:4.0%}   {human(self.acked)}   {human(rate)}/s{trip}   packets resent {self.resent}"
+class _OneWay:
+    """How long packets take from one log to the other, by their numbers; the logs are read one after the other."""
+
+    def __init__(self) -> None:
+        self._sent: dict[int, float] = {}
+        self._arrived: dict[int, float] = {}
+        self._delays: deque[float] = deque(maxlen=_DELAYS)
+
+    @property
+    def delay(self) -> float | None:
+        """The median of recent ones (s), None before the first."""
+        return median(self._delays) if self._delays else None
+
+    def on_sent(self, number: int, at: float) -> None:
+        self._sent[number] = at
+        self._match(number)
+
+    def on_arrived(self, number: int, at: float) -> None:
+        self._arrived.setdefault(number, at)
+        self._match(number)
+
+    def forget(self, number: int) -> None:
+        """A number was sent again: which copy arrives cannot be told."""
+        self._sent.pop(number, None)
+
+    def _match(self, number: int) -> None:
+        if number in self._sent and number in self._arrived:
+            delay = (self._arrived.pop(number) - self._sent.pop(number)) % _DAY_S
+            if delay < _DAY_S / 2:
+                self._delays.append(delay)
+        for numbers in (self._sent, self._arrived):
+            if len(numbers) > _MAX_PENDING:
+                del numbers[next(iter(numbers))]
 
 
 @dataclass(frozen=True, kw_only=True)

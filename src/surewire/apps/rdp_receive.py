@@ -38,9 +38,9 @@ def make_parser(prog: str) -> rdp_tool.ToolParser:
     parser.add_argument(
         "--linger",
         type=rdp_tool.seconds,
-        default=3.0,
         metavar="S",
-        help="seconds to stay after the end, should the sender not have heard of it (default %(default)g)",
+        help="seconds to stay after the end, until the sender says that it knows of it"
+        " (default: 15; 3 for a sender that is not surewire's and never says so)",
     )
     return parser
 
@@ -56,7 +56,7 @@ def run(prog: str, argv: list[str]) -> int:
 
 
 def _receive(prog: str, args: argparse.Namespace) -> int:
-    config = rdp_tool.rdp_config(args, linger=int(args.linger * NS_PER_S))
+    config = rdp_tool.rdp_config(args, linger=args.linger)
     local = (args.receiver_ip, args.receiver_port)
     with FileSink(args.receiver_file_name) as sink:
         rdp_tool.require_distinct(args, args.receiver_file_name)
@@ -121,7 +121,9 @@ class _Reception:
         state = self._session.state
         if state in (State.LISTEN, State.ESTABLISHED):
             self._session.abort("interrupted")
-        elif state is not State.CLOSED and not self._said_storing:
+        elif state is State.TIME_WAIT:
+            self._session.leave(now=time.monotonic_ns())
+        elif state is State.CLOSE_WAIT and not self._said_storing:
             self._said_storing = True
             complain(self._prog, "all bytes are here: finishing; interrupt again to end at once")
 

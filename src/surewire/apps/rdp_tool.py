@@ -17,7 +17,6 @@ from surewire.core.units import NS_PER_S
 from surewire.drivers.udp import UdpSocket
 from surewire.errors import ConfigError
 from surewire.rdp.config import RdpConfig
-from surewire.wire.text import DEFAULT_MAGIC
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -90,8 +89,8 @@ def seconds(text: str) -> float:
     return value
 
 
-def rdp_config(args: argparse.Namespace, *, magic: str | None = None, **transport: int) -> RdpConfig:
-    """Settings of a session from the options; `transport` are fields of `TransportConfig`.
+def rdp_config(args: argparse.Namespace, *, magic: str | None = None, linger: float | None = None) -> RdpConfig:
+    """Settings of a session from the options; `linger` is in seconds, None for the usual times.
 
     Raises:
         ConfigError: an option is out of range.
@@ -99,11 +98,16 @@ def rdp_config(args: argparse.Namespace, *, magic: str | None = None, **transpor
     patience = int(args.timeout * NS_PER_S)
     if magic is not None and not magic.isascii():
         raise ConfigError("magic must be 1 to 32 printable ASCII characters without spaces")
+    defaults = RdpConfig()
+    plain_linger, our_linger = defaults.plain_linger, defaults.transport.linger
+    if linger is not None:
+        plain_linger = our_linger = int(linger * NS_PER_S)
     return RdpConfig(
-        magic=DEFAULT_MAGIC if magic is None else magic.encode(),
+        magic=defaults.magic if magic is None else magic.encode(),
         extensions=not args.plain,
-        silent_close=min(patience, RdpConfig().silent_close),
-        transport=TransportConfig(idle_timeout=patience, handshake_timeout=patience, **transport),
+        silent_close=min(patience, defaults.silent_close),
+        plain_linger=plain_linger,
+        transport=TransportConfig(idle_timeout=patience, handshake_timeout=patience, linger=our_linger),
     )
 
 

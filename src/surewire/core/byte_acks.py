@@ -48,19 +48,25 @@ class ByteAcks:
         """The acknowledged prefix moved to `position`."""
         self._burst = min(self._burst * 2, 64) if position == self._repaired_to else 1
 
-    def lost_at_hole(self, log: SentLog, *, una: int, sent_before: int) -> list[SentRun]:
-        """Runs at the hole at `una` to be taken as lost, given evidence that something later arrived.
+    def lost_at_hole(self, log: SentLog, *, una: int, sent_before: int) -> tuple[list[SentRun], SentRun | None]:
+        """What is lost at the hole at `una`, given evidence that something later arrived.
 
-        Only what was sent at or before `sent_before` counts. The caller declares them lost.
+        Only what was sent at or before `sent_before` counts. The caller declares the runs lost.
+
+        Returns:
+            The lost runs, and the latest copy of the hole if that may still come.
         """
         runs = sorted((run for run in log.in_flight() if run.stop > una), key=lambda run: run.offset)
         copies = sum(run.offset <= una for run in runs)
-        if not copies or any(run.sent_at > sent_before for run in runs[:copies]):
-            return []  # not in flight, or a copy of the hole is still on its way
+        if not copies:
+            return [], None
+        latest = max(runs[:copies], key=lambda run: run.sent_at)
+        if latest.sent_at > sent_before:
+            return [], latest
         lost = runs[:copies]
         for run in runs[copies : copies + self._burst - 1]:
             if run.sent_at > sent_before:
                 break
             lost.append(run)
         self._repaired_to = lost[-1].stop
-        return lost
+        return lost, None

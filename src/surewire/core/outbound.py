@@ -86,6 +86,11 @@ class Outbound:
         self._arm_pto(now)
         return runs
 
+    @property
+    def _is_window_closed(self) -> bool:
+        """True when the peer has all the bytes it allowed, and there are more."""
+        return self.rules.max_offset <= self.scoreboard.una < self.scoreboard.size
+
     def _window_room(self) -> int:
         room = self.controller.cwnd - self.log.bytes_in_flight
         if self.rules.has_byte_acks:
@@ -119,9 +124,10 @@ class Outbound:
             is_allowed = rules.may_finish and (rules.may_finish_early or board.is_data_acked)
             return (start, start + 1) if is_allowed else None
         stop = min(board.size, rules.max_offset)
-        is_runt = stop - start < rules.segment and stop < board.size
-        if stop <= start or (is_runt and self.log.bytes_in_flight):
-            return None  # sender-side avoidance of the silly window (RFC 9293 §3.8.6.2.1)
+        if stop < board.size and (stop - start >= rules.segment or board.una < start):
+            stop -= (stop - start) % rules.segment  # sender-side avoidance of the silly window (RFC 9293 §3.8.6.2.1)
+        if stop <= start:
+            return None
         return (start, stop) if start < board.size else None
 
     def _transmit(self, start: int, stop: int, *, now: int, retransmission: bool) -> SentRun:
@@ -156,9 +162,10 @@ class Outbound:
             RemoteProtocolError: it acknowledges what was never sent; nothing has been changed.
         """
         self._check_position(position)
-        self._on_numbers(ranges, echo=echo, ack_delay=min(ack_delay, self._config.max_ack_delay), now=now)
+        una = self.scoreboard.una
+        is_news = self._on_numbers(ranges, echo=echo, ack_delay=min(ack_delay, self._config.max_ack_delay), now=now)
         self.scoreboard.on_acked(0, position)
-        self._after_ack(now)
+        self._after_ack(now, is_progress=is_news or self.scoreboard.una > una)
 
     def on_ack_bytes(self, position: int, *, now: int) -> None:
         """Take an acknowledgment that names only the stream offset below which everything arrived.
@@ -168,7 +175,8 @@ class Outbound:
         """
         self._check_position(position)
         board = self.scoreboard
-        if position > board.una:
+        is_progress = position > board.una
+        if is_progress:
             ranges, echo = self._byte_acks.numbers(self.log, position)
             self._on_numbers(ranges, echo=echo, ack_delay=0, now=now)
             board.on_acked(0, position)
@@ -177,25 +185,26 @@ class Outbound:
             return
         if self._byte_acks_hole(now):
             self._timers.cancel(Timer.LOSS)
-        self._after_ack(now)
+        self._after_ack(now, is_progress=is_progress)
 
     def _check_position(self, position: int) -> None:
         if position > self.scoreboard.next_offset:
             raise RemoteProtocolError("acknowledgment of bytes never sent")
 
-    def _on_numbers(self, ranges: list[tuple[int, int]], *, echo: int | None, ack_delay: int, now: int) -> None:
+    def _on_numbers(self, ranges: list[tuple[int, int]], *, echo: int | None, ack_delay: int, now: int) -> bool:
+        """Settle packet numbers; True when any of them was news."""
         before = self.log.largest_acked
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
         if not settled:
-            return
+            return False
         # Only what is acknowledged for the first time: of an old arrival it is unknown when it was reported first.
         echoed = next((run for run in settled if echo is not None and run.first <= echo <= run.last), None)
         rtt = now - echoed.sent_at if echoed is not None else 0
         if rtt > 0:
             self.rtt.on_sample(rtt, ack_delay=ack_delay)
         for run in settled:
-            if run.last < before:
+            if run.last < before and not self.rules.has_byte_acks:
                 self.stats.reordered += run.count
                 self._reordering.on_overtaken(sent_at=run.sent_at, now=now)
             self.scoreboard.on_acked(run.offset, run.stop)
@@ -216,9 +225,11 @@ class Outbound:
             )
         )
         self._on_lost(lost, now)
+        return True
 
-    def _after_ack(self, now: int) -> None:
-        self._probing.reset()
+    def _after_ack(self, now: int, *, is_progress: bool) -> None:
+        if is_progress:  # else it only answers a probe: the back-off goes on (RFC 9002 §6.2.1)
+            self._probing.reset()
         self._arm_pto(now)
         self.log.forget(lost_before=now - 3 * self._reordering.loss_delay(now))
 
@@ -245,16 +256,17 @@ class Outbound:
 
     def _byte_acks_hole(self, now: int) -> bool:
         """Repair the hole of a peer that acknowledges byte positions; True when something was lost."""
-        una, oldest = self.scoreboard.una, self.log.oldest_in_flight()
-        if oldest is None:
-            return False
+        if self._is_window_closed or self.scoreboard.is_data_acked:
+            return (
+                False  # nothing lies behind the hole: an acknowledgment answers what is at it, a probe or the end mark
+            )
         delay = self._reordering.loss_delay(now)
-        lost = self._byte_acks.lost_at_hole(self.log, una=una, sent_before=now - delay)
+        lost, waiting = self._byte_acks.lost_at_hole(self.log, una=self.scoreboard.una, sent_before=now - delay)
         for run in lost:
             self.log.declare_lost(run)
         self._on_lost(lost, now)
-        if not lost and oldest.sent_at + delay > now:
-            self._timers.arm(Timer.LOSS, oldest.sent_at + delay)
+        if waiting is not None:
+            self._timers.arm(Timer.LOSS, waiting.sent_at + delay)
         return bool(lost)
 
     def _on_lost(self, lost: list[SentRun], now: int) -> None:
@@ -282,7 +294,7 @@ class Outbound:
     def _probe(self, now: int) -> SentRun | None:
         """Send one segment: lost bytes, else new ones, else the lowest unacknowledged ones again."""
         self._probing.due -= 1
-        self.stats.probes += 1
+        self.stats.probes += 1  # also one for which nothing is left to send
         board = self.scoreboard
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
@@ -292,7 +304,8 @@ class Outbound:
             self._probing.copies.add(*piece)
             self._probing.next_offset = piece[1]
             return self._transmit(*piece, now=now, retransmission=True)
-        if board.has_unsent:  # zero window: one byte beyond it makes the peer repeat its window (RFC 9293 §3.8.6.1)
+        if board.has_unsent and board.una == board.next_offset:
+            # Zero window: one byte beyond it makes the peer repeat its window (RFC 9293 §3.8.6.1).
             return self._transmit(board.next_offset, board.next_offset + 1, now=now, retransmission=False)
         return None
 

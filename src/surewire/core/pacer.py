@@ -1,8 +1,8 @@
 """Spreads transmissions over time: a token bucket filled at the pacing rate (RFC 9002 §7.7).
 
-Tokens are bytes. The bucket holds what a driver that wakes late must be able to make up for, and at
-least ten segments; what goes out at once is at most one quantum, about a millisecond of the rate, so
-that a train never becomes a burst the path has to store.
+Tokens are bytes. They are spent when a quantum, about a millisecond of the rate, has been earned, so that
+datagrams leave in trains; the bucket holds what a driver that wakes late must be able to make up for,
+and at least ten segments, so that a late wake-up never becomes a burst the path has to store.
 """
 
 from __future__ import annotations

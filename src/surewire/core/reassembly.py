@@ -20,7 +20,7 @@ class Reassembly:
     def __init__(self, config: TransportConfig, *, window: int | None = None) -> None:
         self._received = RangeSet()
         self._max_gaps = config.max_gaps
-        self._window = window or config.receive_window
+        self._window = config.receive_window if window is None else window
         self.contiguous = 0  # every byte below has arrived
         self.size: int | None = None  # of the stream, once its end is known
 

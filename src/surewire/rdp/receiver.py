@@ -119,6 +119,8 @@ class RdpReceiver:
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams from `source`: `stride` bytes each, the last may be shorter. The buffer is not kept."""
+        if self.state is State.CLOSED:
+            return  # what is still on its way is nobody's fault
         view = memoryview(buffer)
         batch = Batch()
         try:
@@ -147,8 +149,7 @@ class RdpReceiver:
 
     def handle_refused(self, *, now: int) -> None:
         """The path reported that nothing listens at the sender's port: it may have gone, or be quick to end."""
-        if self.state is State.TIME_WAIT:
-            self._timers.arm(Timer.LINGER, now)
+        self.leave(now=now)
 
     def confirm(self, *, now: int) -> None:
         """The file stands under its final name: acknowledge the FIN."""
@@ -161,6 +162,11 @@ class RdpReceiver:
             self._acks.on_received(number, number + 1, now=now)
         self._acks.make_due()
         self._arm_linger(now)
+
+    def leave(self, *, now: int) -> None:
+        """Do not linger any longer in TIME_WAIT; anywhere else this does nothing."""
+        if self.state is State.TIME_WAIT:
+            self._timers.arm(Timer.LINGER, now)
 
     def abort(self, error: SurewireError | str) -> None:
         """End the transfer now and tell the sender why."""
@@ -287,8 +293,10 @@ class RdpReceiver:
             self.packets.add_data("r", number, sizes, source)
             return
         for size in sizes:
-            is_new = any(low < start + size and start < high for low, high in new)
-            self.packets.add_data("r" if is_new else "R", number, [size], source)
+            added = sum(max(min(high, start + size) - max(low, start), 0) for low, high in new)
+            self.packets.add_data("r" if added else "R", number, [size], source)
+            if 0 < added < size:
+                self.packets.discount_old(size - added)
             start, number = start + size, number + size
 
     def _belongs(self, source: Address, start: int, stop: int, packet_number: int | None) -> bool:

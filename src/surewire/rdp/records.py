@@ -2,6 +2,8 @@
 
 A record is what the log line shows, without the time and the local address, which only a driver
 knows. Every counter is a function of the records: the test suite recomputes them from the log lines.
+(One exception: a DAT that overlaps an earlier one, which only a sender that cuts anew sends, is one
+received packet but only its new bytes are unique bytes.)
 
 Events are the assignment's. `s` and `S`: sent for the first time, sent again. `r`: received. `R`:
 received again; a DAT counts as received again when it brought no new byte, whatever the reason, and an
@@ -44,6 +46,11 @@ class PacketLog:
             offset += size
         self.packets[event, kind] += len(sizes)
         self.data_bytes[event] += offset - start
+
+    def discount_old(self, nbytes: int) -> None:
+        """Of the DAT added last, received as new, `nbytes` had come before in another cut."""
+        self.data_bytes["r"] -= nbytes
+        self.data_bytes["R"] += nbytes
 
     def ack_event(self, number: int, window: int, *, is_sent: bool) -> str:
         """The event letter of an ACK, by whether the same one was seen before (of the last 4,096)."""

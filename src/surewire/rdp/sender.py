@@ -221,9 +221,9 @@ class RdpSender:
         if now - shake.opened_at < limit:
             self._send_syn(now)
             return
-        why = "its port is closed" if self._patience.refusals else "no answer"
+        why = ": the receiver's port is closed" if self._patience.refusals else ""
         self._give_up(
-            HandshakeTimeout(f"{why} after {shake.tries} tries in {limit / NS_PER_S:g} s"),
+            HandshakeTimeout(f"no answer after {shake.tries} tries in {limit / NS_PER_S:g} s{why}"),
             Input.TIMEOUT,
             reason="no answer",
         )

@@ -148,7 +148,8 @@ def emit_ack(
         if room < 0:
             break
         words.append(word)
-    return _checked(b"%bReceived: %b\n%b" % (head, b" ".join(words), tail), key)
+    received = b"Received: %b\n" % b" ".join(words) if words else b""
+    return _checked(head + received + tail, key)
 
 
 def emit_rst(magic: bytes, *, extension: Extension | None = None, key: int = 0) -> bytes:

@@ -67,40 +67,40 @@ def test_a_position_that_settles_nothing_gives_no_round_trip() -> None:
 
 def test_the_segment_at_the_hole_is_lost_once_it_is_old_enough() -> None:
     acks, log = ByteAcks(), log_of(5)
-    assert acks.lost_at_hole(log, una=0, sent_before=-1) == []
-    assert numbers(acks.lost_at_hole(log, una=0, sent_before=0)) == [0]
+    assert acks.lost_at_hole(log, una=0, sent_before=-1)[0] == []
+    assert numbers(acks.lost_at_hole(log, una=0, sent_before=0)[0]) == [0]
 
 
 def test_the_hole_is_where_the_acknowledged_prefix_ends() -> None:
     acks, log = ByteAcks(), log_of(5)
     log.acknowledge([(0, 2)])
-    assert numbers(acks.lost_at_hole(log, una=200, sent_before=10)) == [2]
-    assert numbers(acks.lost_at_hole(log, una=250, sent_before=10)) == [2]  # inside a segment
+    assert numbers(acks.lost_at_hole(log, una=200, sent_before=10)[0]) == [2]
+    assert numbers(acks.lost_at_hole(log, una=250, sent_before=10)[0]) == [2]  # inside a segment
 
 
 def test_a_hole_that_is_not_in_flight_is_waiting_to_be_sent_already() -> None:
     acks, log = ByteAcks(), log_of(5)
     declare_lost(log, 0)
-    assert acks.lost_at_hole(log, una=0, sent_before=10) == []
+    assert acks.lost_at_hole(log, una=0, sent_before=10)[0] == []
     assert acks.lost_at_hole(SentLog(), una=0, sent_before=10) == []
 
 
 def test_a_fresh_copy_of_the_hole_keeps_it_from_being_lost_again() -> None:
     acks, log = ByteAcks(), log_of(5)
     resend(log, 0, sent_at=50)
-    assert acks.lost_at_hole(log, una=0, sent_before=40) == []
+    assert acks.lost_at_hole(log, una=0, sent_before=40)[0] == []
 
 
 def test_a_hole_whose_copies_all_waited_out_the_loss_delay_is_lost() -> None:
     acks, log = ByteAcks(), log_of(5)
     resend(log, 0, sent_at=50)
-    assert 0 in numbers(acks.lost_at_hole(log, una=0, sent_before=50))
+    assert 0 in numbers(acks.lost_at_hole(log, una=0, sent_before=50)[0])
 
 
 def repair(acks: ByteAcks, log: SentLog, una: int) -> list[int]:
     """Declare lost what is at the hole and send it again; the segments repaired."""
     now = 1000 + log.next_number
-    lost = acks.lost_at_hole(log, una=una, sent_before=now)
+    lost = acks.lost_at_hole(log, una=una, sent_before=now)[0]
     for run in lost:
         log.declare_lost(run)
     for run in lost:
@@ -146,4 +146,4 @@ def test_a_burst_takes_only_what_is_old_enough() -> None:
     acks, log = ByteAcks(), log_of(5)
     repair(acks, log, 0)
     advance(acks, log, 100)  # the next burst is two segments: 1, sent at 1, and 2, sent at 2
-    assert numbers(acks.lost_at_hole(log, una=100, sent_before=1)) == [1]
+    assert numbers(acks.lost_at_hole(log, una=100, sent_before=1)[0]) == [1]

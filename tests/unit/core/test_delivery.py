@@ -1,4 +1,4 @@
-"""Delivery-rate samples by hand (draft-cheng-iccrg-delivery-rate-estimation §3), rounds, and the application's limit."""
+"""Delivery rates by hand (draft-cheng-iccrg-delivery-rate-estimation §3), rounds, and the application's limit."""
 
 from __future__ import annotations
 
@@ -55,15 +55,27 @@ def test_bunched_acknowledgments_show_no_more_than_was_sent() -> None:
     flow.acknowledge(0, now=100 * MS)
     for index in range(1, 6):
         flow.send(100 * MS + 50 * MS * index)  # 20,000 bytes a second
-    # all five acknowledged at once; run 5's snapshot was taken when nothing was in flight any more but 1..4
+    # the flight began at 150 ms with run 1, the last of it left at 350 ms
     sample = flow.acknowledge(1, 2, 3, 4, 5, now=450 * MS)
-    assert sample.delivery_rate == 5000 * 1000 // 300  # over 450 - 150 ms acknowledged, 350 - 150 ms sent
+    assert sample.delivery_rate == 5000 * 1000 // 300  # 450 - 150 ms acknowledged
     flow = Flow()
     for index in range(5):
         flow.send(100 * MS * index)
     flow.acknowledge(0, now=399 * MS)
     flow.send(500 * MS)
     assert flow.acknowledge(1, 2, 3, 4, 5, now=501 * MS).delivery_rate == 5000 * 1000 // 500  # 500 - 0 ms sent
+
+
+def test_the_advance_rate_counts_what_was_lost_in_between() -> None:
+    flow = Flow()
+    for _ in range(4):
+        flow.send(0)
+    sample = flow.acknowledge(0, 3, now=100 * MS)
+    assert (sample.delivery_rate, sample.advance_rate) == (20_000, 40_000)
+    flow.send(100 * MS)
+    sample = flow.acknowledge(1, now=150 * MS)  # late, not lost: it advances nothing
+    assert sample.delivery_rate == 3000 * 1000 // 150
+    assert sample.advance_rate == 4000 * 1000 // 150
 
 
 def test_an_interval_shorter_than_the_round_trip_says_nothing() -> None:
@@ -112,8 +124,10 @@ def test_a_round_ends_when_something_sent_after_its_start_is_delivered() -> None
         first = flow.sent
         for index in range(5):
             flow.send(now + index * MS)
-        starts += [flow.acknowledge(number, now=now + MIN_RTT - 10 * MS + number - first).round_start
-                   for number in range(first, first + 5)]
+        starts += [
+            flow.acknowledge(number, now=now + MIN_RTT - 10 * MS + number - first).round_start
+            for number in range(first, first + 5)
+        ]
     assert starts == [True, False, False, False, False] * 4
 
 

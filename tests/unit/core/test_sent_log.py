@@ -29,6 +29,14 @@ def test_an_acknowledgment_inside_a_run_splits_it_where_the_bytes_are() -> None:
     assert log.bytes_in_flight == 230
 
 
+def test_each_part_of_a_split_run_knows_what_had_been_sent_with_it() -> None:
+    log = SentLog()
+    log.append(make_run(0, count=5, nbytes=430, sent_total=10_430))
+    (acked,) = log.acknowledge([(2, 4)]).acked
+    before, after = log.in_flight()
+    assert [before.sent_total, acked.sent_total, after.sent_total] == [10_200, 10_400, 10_430]
+
+
 def test_ranges_may_come_in_any_order_overlap_and_repeat() -> None:
     log = log_of(4, 4)
     acked, spurious = log.acknowledge([(6, 7), (0, 3), (2, 5), (0, 3)])

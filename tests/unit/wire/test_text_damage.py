@@ -21,7 +21,7 @@ PACKETS = {
     PacketType.SYN: text.emit_syn(MAGIC, 4710, Offer(1, 0xFEEDFACECAFEBEEF, 0, 65)),
     PacketType.DAT: b"".join(_DATS),
     PacketType.ACK: text.emit_ack(
-        MAGIC, 4711, 16 << 20, extension=Extension(received=((16, 18), (3, 15)), ack_delay=250_000), key=KEY
+        MAGIC, 4711, 16 << 20, extension=Extension(received=((16, 18), (3, 15)), echo=9, ack_delay=250_000), key=KEY
     ),
     PacketType.FIN: text.emit_fin(MAGIC, 4776, extension=Extension(packet_number=19, digest=bytes(range(32))), key=KEY),
     PacketType.RST: text.emit_rst(MAGIC, extension=Extension(reason="disk full"), key=KEY),
