@@ -86,6 +86,15 @@ def test_a_payload_limit_for_peers_that_take_less() -> None:
     assert sizes == {900}
 
 
+@pytest.mark.parametrize("payload", [1, 10, 100, 536])
+def test_a_small_payload_for_plain_peers_does_not_stall_a_transfer_between_two_of_ours(payload: int) -> None:
+    for seed in range(1, 4):
+        simulation = RdpSimulation(
+            content(20_000), impaired(loss=0.1), seed=seed, config=RdpConfig(plain_payload=payload)
+        ).run()
+        assert simulation.is_success, f"seed {seed}: {simulation.sender_outcome}, {simulation.receiver_outcome}"
+
+
 @pytest.mark.parametrize("magic", [b"CSc361", b"UVicCSc361", b"~" * 32])
 @pytest.mark.parametrize("sides", [*SIDES, "both ours"])
 def test_the_receiver_answers_in_the_senders_spelling(magic: bytes, sides: str) -> None:

@@ -95,7 +95,7 @@ class Outbound:
         room = self.controller.cwnd - self.log.bytes_in_flight
         if self.rules.has_byte_acks:
             room = min(room, _BYTE_ACKS_MAX_IN_FLIGHT - self.log.bytes_in_flight)
-        return room
+        return room if self.log.bytes_in_flight else max(room, self.rules.segment)  # no window holds everything back
 
     def _on_nothing_sent(self, rate: int, allowance: int) -> None:
         if self._next_piece(self.rules.segment) is None:

@@ -37,6 +37,10 @@ class OutgoingStream:
         header = text.plain_header_size(self._config.magic, self.number(self.source.size), 999)
         return min(self._config.plain_payload, text.MAX_PACKET - header)
 
+    def largest_payload(self) -> int:
+        """Data in a full packet to whatever peer this turns out to be: what windows and pacing reckon with."""
+        return max(self.plain_payload(), self.our_payload(0))
+
     def our_payload(self, next_number: int) -> int:
         """Data in a full packet with extension, beside the longest header of this transfer.
 

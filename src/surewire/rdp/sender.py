@@ -89,7 +89,7 @@ class RdpSender:
         self._handshake = Handshake(session=rng.getrandbits(64), now=now)
         self._patience = Patience()
         self._outbox = Outbox(self.config.transport.max_train)
-        transport, segment = self.config.transport, self._stream.plain_payload()
+        transport, segment = self.config.transport, self._stream.largest_payload()
         self.outbound = Outbound(
             size=source.size,
             segment=segment,
@@ -104,6 +104,7 @@ class RdpSender:
             timers=self._timers,
             now=now,
         )
+        self.outbound.rules.segment = self._stream.plain_payload()
         self._machine.handle(Input.OPEN_ACTIVE)
         self._send_syn(now)
 

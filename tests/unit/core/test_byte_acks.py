@@ -82,7 +82,7 @@ def test_a_hole_that_is_not_in_flight_is_waiting_to_be_sent_already() -> None:
     acks, log = ByteAcks(), log_of(5)
     declare_lost(log, 0)
     assert acks.lost_at_hole(log, una=0, sent_before=10)[0] == []
-    assert acks.lost_at_hole(SentLog(), una=0, sent_before=10) == []
+    assert acks.lost_at_hole(SentLog(), una=0, sent_before=10)[0] == []
 
 
 def test_a_fresh_copy_of_the_hole_keeps_it_from_being_lost_again() -> None:
