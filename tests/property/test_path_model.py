@@ -31,11 +31,11 @@ class PathModelHistory(RuleBasedStateMachine):
     ) -> None:
         self.now += pause
         outcomes = [PhaseOutcome(self.model.phase + phase, nbytes, 0) for phase, nbytes in shares]
+        if rtt:
+            self.model.on_rtt(rtt, rttvar=rtt // 3, phase=outcomes[0].phase)
         self.model.on_ack(
             make_sample(
                 now=self.now,
-                rtt=rtt,
-                rttvar=rtt // 3,
                 rate=rate,
                 advance_rate=rate + more if rate else 0,
                 is_app_limited=flags[0],

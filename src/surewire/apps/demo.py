@@ -24,20 +24,11 @@ from surewire.apps.rdp_tool import ToolParser, seconds
 from surewire.apps.router_options import parse_size
 
 PATH_OPTIONS = (
-    "--loss",
-    "10",
-    "--duplicate",
-    "5",
-    "--reorder",
-    "5",
-    "--corrupt",
-    "2",
-    "--delay",
-    "20",
-    "--jitter",
-    "2",
+    *("--rate", "50M", "--queue", "250k"),
+    *("--loss", "10", "--duplicate", "5", "--reorder", "5", "--corrupt", "2"),
+    *("--delay", "20", "--jitter", "2"),
 )
-_PATH_TEXT = "10% loss, 5% duplicates, 5% reordering, 2% corruption, 20 ms +- 2 ms of delay, each way"
+_PATH_TEXT = "50 Mbit/s, 10% loss, 5% duplicates, 5% reordering, 2% corruption, 20 ms +- 2 ms of delay, each way"
 _LIMIT_S = 28.0  # for all of it; ending the processes and the report take up to two more
 _TURN_S = 0.1
 _LINE_S = 0.3  # between lines of progress where there is no terminal to rewrite one

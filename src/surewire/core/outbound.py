@@ -65,6 +65,7 @@ class Outbound:
         self._pacer = Pacer(segment=segment, now=now)
         self._byte_acks = ByteAcks()
         self._probing = _Probing()
+        self._last_echo: int | None = None  # a second acknowledgment with it may be a late copy
 
     # What to send.
 
@@ -156,14 +157,15 @@ class Outbound:
     ) -> None:
         """Take an acknowledgment of packet numbers, and of all bytes below `position` (a stream offset).
 
-        `echo` is the number that arrived last, `ack_delay` ns before the acknowledgment left.
+        `echo` is the number that arrived last, `ack_delay` ns before the acknowledgment left; it gives a round
+        trip unless it was held back for longer than `max_ack_delay` (RFC 9002 §5.3).
 
         Raises:
             RemoteProtocolError: it acknowledges what was never sent; nothing has been changed.
         """
         self._check_position(position)
         una = self.scoreboard.una
-        is_news = self._on_numbers(ranges, echo=echo, ack_delay=min(ack_delay, self._config.max_ack_delay), now=now)
+        is_news = self._on_numbers(ranges, echo=echo, ack_delay=ack_delay, now=now)
         self.scoreboard.on_acked(0, position)
         self._after_ack(now, is_progress=is_news or self.scoreboard.una > una)
 
@@ -196,13 +198,12 @@ class Outbound:
         before = self.log.largest_acked
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
+        echoed = None if echo is None else self.log.find(echo)
+        if echoed is not None and echo != self._last_echo and ack_delay <= self._config.max_ack_delay:
+            self._last_echo = echo
+            self._on_rtt(echoed, ack_delay=ack_delay, now=now)
         if not settled:
             return False
-        # Only what is acknowledged for the first time: of an old arrival it is unknown when it was reported first.
-        echoed = next((run for run in settled if echo is not None and run.first <= echo <= run.last), None)
-        rtt = now - echoed.sent_at if echoed is not None else 0
-        if rtt > 0:
-            self.rtt.on_sample(rtt, ack_delay=ack_delay)
         for run in settled:
             if run.last < before and not self.rules.has_byte_acks:
                 self.stats.reordered += run.count
@@ -210,14 +211,12 @@ class Outbound:
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
         self.stats.spurious_segments += sum(run.count for run in spurious)
-        latest = echoed or settled[-1]
-        sample = self._sampler.on_acked(settled, latest, now=now, shortest=self.rtt.smoothed_rtt // 2)
+        latest = echoed if echoed in settled else settled[-1]
+        sample = self._sampler.on_acked(settled, latest or settled[-1], now=now, shortest=self.rtt.smoothed_rtt // 2)
         lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
         self.controller.on_ack(
             AckSample(
                 now,
-                rtt,
-                self.rtt.rttvar,
                 sample,
                 sum(run.nbytes for run in settled),
                 self.log.bytes_in_flight,
@@ -226,6 +225,16 @@ class Outbound:
         )
         self._on_lost(lost, now)
         return True
+
+    def _on_rtt(self, echoed: SentRun, *, ack_delay: int, now: int) -> None:
+        """Take the round trip of the run that arrived last before an acknowledgment.
+
+        It is exact whether or not another acknowledgment, which overtook this one, told of the arrival before.
+        """
+        rtt = now - echoed.sent_at
+        if rtt > 0:
+            self.rtt.on_sample(rtt, ack_delay=ack_delay)
+            self.controller.on_rtt(rtt, rttvar=self.rtt.rttvar, phase=echoed.snapshot.phase)
 
     def _after_ack(self, now: int, *, is_progress: bool) -> None:
         if is_progress:  # else it only answers a probe: the back-off goes on (RFC 9002 §6.2.1)

@@ -161,6 +161,13 @@ class SentLog:
         """Every run in flight, oldest first. Cost grows with the log: not for each acknowledgment of a big window."""
         return [run for run in self._runs[self._oldest :] if run.state is RunState.IN_FLIGHT]
 
+    def find(self, number: int) -> SentRun | None:
+        """The run that holds `number`, if it is still in the log, whatever became of it."""
+        index = bisect_right(self._runs, number, key=_first) - 1
+        if index < 0 or number > self._runs[index].last:
+            return None
+        return self._runs[index]
+
     def acknowledge(self, ranges: list[tuple[int, int]]) -> AckOutcome:
         """Settle the numbers in `ranges` ([first, stop), any order, repeats allowed).
 

@@ -46,10 +46,8 @@ def numbers(runs: Sequence[SentRun]) -> list[int]:
 def make_sample(
     *,
     now: int,
-    rtt: int,
     rate: int,
     advance_rate: int | None = None,
-    rttvar: int = 0,
     is_app_limited: bool = False,
     round_start: bool = False,
     bytes_in_flight: int = 0,
@@ -58,8 +56,6 @@ def make_sample(
     """What one acknowledgment says; without loss what advanced is what was delivered."""
     return AckSample(
         now=now,
-        rtt=rtt,
-        rttvar=rttvar,
         rate=RateSample(
             delivery_rate=rate,
             advance_rate=rate if advance_rate is None else advance_rate,

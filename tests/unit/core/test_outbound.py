@@ -217,12 +217,24 @@ def test_a_repeated_acknowledgment_gives_none() -> None:
     assert sender.rtt.samples == samples
 
 
-def test_the_peer_cannot_claim_more_delay_than_agreed() -> None:
+def test_an_acknowledgment_held_back_for_longer_than_agreed_gives_none() -> None:
     sender = Sender(3_000)
     sender.poll()
     sender.now += 3 * RTT
-    sender.ack((0, 1), ack_delay=2 * RTT)
-    assert sender.rtt.smoothed_rtt == (7 * RTT + 3 * RTT - 5 * MS) // 8  # TransportConfig.max_ack_delay
+    sender.ack((0, 1), ack_delay=5 * MS + 1)  # TransportConfig.max_ack_delay
+    assert sender.rtt.samples == 1
+    sender.ack((0, 2), ack_delay=5 * MS)
+    assert sender.rtt.smoothed_rtt == (7 * RTT + 3 * RTT - 5 * MS) // 8
+
+
+def test_an_acknowledgment_overtaken_by_another_still_gives_its_round_trip() -> None:
+    sender = Sender(10_000)
+    sender.poll()
+    sender.now += RTT // 2
+    sender.ack((0, 3))  # it reports number 1 too, but number 2 arrived last
+    sender.now += RTT // 2
+    sender.outbound.on_ack_numbers([(0, 2)], position=0, echo=1, ack_delay=0, now=sender.now)
+    assert sender.rtt.latest_rtt == RTT
 
 
 def test_to_a_plain_peer_only_bytes_sent_once_give_a_round_trip() -> None:

@@ -1,7 +1,7 @@
 """What a congestion controller is told and what it answers.
 
-A controller never sees a packet: it gets one sample for each acknowledgment, one call for each batch
-of losses, and is read for three numbers before each transmission.
+A controller never sees a packet: it gets each round trip measured, one sample for each acknowledgment of
+something new, one call for each batch of losses, and is read for three numbers before each transmission.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ class AckSample(NamedTuple):
 
     Attributes:
         now: time of arrival, ns.
-        rtt: an unambiguous round-trip time from it, ns; 0 when it gave none.
-        rttvar: smoothed variation of the round trip, ns.
         rate: the delivery-rate sample.
         acked: bytes newly acknowledged.
         bytes_in_flight: afterwards.
@@ -33,8 +31,6 @@ class AckSample(NamedTuple):
     """
 
     now: int
-    rtt: int
-    rttvar: int
     rate: RateSample
     acked: int
     bytes_in_flight: int
@@ -55,6 +51,12 @@ class CongestionController(Protocol):
     @property
     def phase(self) -> int:
         """A mark that runs sent now carry; it comes back in `PhaseOutcome`."""
+
+    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+        """A round trip (ns, > 0) of a run sent in `phase`; `rttvar` is its smoothed variation (ns).
+
+        Comes before `on_ack` where an acknowledgment gives both; it may give a round trip and no news.
+        """
 
     def on_ack(self, sample: AckSample) -> None:
         """Bytes were acknowledged."""

@@ -22,6 +22,9 @@ class FixedRate:
         self.pacing_rate = rate
         self.cwnd = cwnd
 
+    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+        """Nothing to learn."""
+
     def on_ack(self, sample: AckSample) -> None:
         """Nothing to learn."""
 

@@ -49,17 +49,23 @@ class LossFloor:
         self._total = 0
         self._updated_at = 0
 
-    def count(self, outcomes: list[PhaseOutcome], *, rtt: int) -> None:
-        """Count what became of bytes to the phase in which they were sent; `rtt` is 0 when none was measured."""
-        first = self._groups[0].phase
+    def count(self, outcomes: list[PhaseOutcome]) -> None:
+        """Count what became of bytes to the phase in which they were sent."""
         for outcome in outcomes:
-            index = outcome.phase - first
-            if 0 <= index < len(self._groups):
-                group = self._groups[index]
+            group = self._group(outcome.phase)
+            if group is not None:
                 group.acked += outcome.acked
                 group.lost += outcome.lost
-                if rtt:
-                    group.rtts.append(rtt)
+
+    def on_rtt(self, rtt: int, *, phase: int) -> None:
+        """Take a round trip (ns) of a packet sent in `phase`."""
+        group = self._group(phase)
+        if group is not None:
+            group.rtts.append(rtt)
+
+    def _group(self, phase: int) -> _Group | None:
+        index = phase - self._groups[0].phase
+        return self._groups[index] if 0 <= index < len(self._groups) else None
 
     def begin_phase(self, *, is_quiet: bool, min_rtt: int, now: int) -> None:
         """Start a phase; `is_quiet` when it sends at most at the bandwidth. Judge the groups settled by now."""

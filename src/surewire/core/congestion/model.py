@@ -18,9 +18,9 @@ start-up on delay; the loss floor is ours (docs/design.md).
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum, auto
 
+from surewire.core.congestion.bandwidth import BandwidthFilter
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.congestion.loss_floor import LossFloor
 from surewire.core.congestion.rounds import Rounds
@@ -31,7 +31,6 @@ _DRAIN_GAIN = 50
 _CYCLE = (125, 75, 100, 100, 100, 100, 100, 100)
 _QUEUE_GAIN = 90  # cruising with a standing queue
 _CWND_GAIN = 2
-_BANDWIDTH_ROUNDS = 10
 _INITIAL_SEGMENTS = 10  # RFC 6928
 _MIN_SEGMENTS = 4
 _PLATEAU_ROUNDS = 3
@@ -49,17 +48,21 @@ class PathModel:
     def __init__(self, *, segment: int, max_train: int, initial_rtt: int) -> None:
         """Start for segments and trains of up to these many bytes, guessing the round trip (ns) until it is known."""
         self.mode = Mode.STARTUP
-        self.bandwidth = 0  # of the bottleneck, bytes a second, what is lost behind it included
+        self._filter = BandwidthFilter()
         self.loss_floor = LossFloor(segment=segment)
         self._segment = segment
         self._max_train = max_train
         self._initial_rtt = initial_rtt
         self._rounds = Rounds()
         self._rttvar = 0
-        self._bandwidths: deque[tuple[int, int]] = deque()  # (round, rate), rates falling
         self._plateau = _Plateau()
         self._cycle = 0
         self._phase_began = 0
+
+    @property
+    def bandwidth(self) -> int:
+        """Of the bottleneck, bytes a second, what is lost behind it included; 0 while unknown."""
+        return self._filter.bandwidth
 
     # What the connection reads before it sends.
 
@@ -99,21 +102,25 @@ class PathModel:
 
     # What the connection tells.
 
+    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+        """Take a round trip to the present round, and to the phase it belongs to."""
+        self._rttvar = rttvar
+        self._rounds.on_sample(rtt)
+        self.loss_floor.on_rtt(rtt, phase=phase)
+
     def on_ack(self, sample: AckSample) -> None:
         """Update the model, then the mode."""
-        self._rttvar = sample.rttvar
-        self.loss_floor.count(sample.outcomes, rtt=sample.rtt)
-        if sample.rtt:
-            self._rounds.on_sample(sample.rtt)
+        self.loss_floor.count(sample.outcomes)
         is_queue_building = self.mode is Mode.STARTUP and self._rounds.is_queue_building()
         if sample.rate.round_start:
-            self._rounds.on_round(sample.now, rttvar=sample.rttvar)
+            self._rounds.on_round(sample.now, rttvar=self._rttvar)
         self._update_bandwidth(sample)
         if self.mode is Mode.STARTUP:
             is_plateau = sample.rate.round_start and self._plateau.is_reached(
                 self.bandwidth, is_app_limited=sample.rate.is_app_limited
             )
             if is_queue_building or is_plateau:
+                self._filter.forget_best()
                 self._enter(Mode.DRAIN, sample.now)
         elif self.mode is Mode.DRAIN:
             waited = sample.now - self._phase_began
@@ -126,7 +133,7 @@ class PathModel:
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Count the loss to the phase it belongs to; nothing else follows from loss alone."""
-        self.loss_floor.count(outcomes, rtt=0)
+        self.loss_floor.count(outcomes)
 
     def _enter(self, mode: Mode, now: int) -> None:
         """Begin a phase of the cycle, or of another mode."""
@@ -136,19 +143,14 @@ class PathModel:
         self.loss_floor.begin_phase(is_quiet=is_quiet, min_rtt=self._rounds.min_rtt, now=now)
 
     def _update_bandwidth(self, sample: AckSample) -> None:
-        """Windowed maximum over the last rounds; the application's own pace only ever raises it."""
-        rates, oldest = self._bandwidths, self._rounds.count - _BANDWIDTH_ROUNDS
-        rate = self.loss_floor.compensate(sample.rate.delivery_rate)
-        if self.mode is not Mode.STARTUP:
-            rate = min(rate, sample.rate.advance_rate)
-        if not rate or (sample.rate.is_app_limited and rate < self.bandwidth):
-            return
-        while rates and rates[-1][1] <= rate:
-            rates.pop()
-        rates.append((self._rounds.count, rate))
-        while rates[0][0] <= oldest:
-            rates.popleft()
-        self.bandwidth = rates[0][1]
+        is_starting, rate = self.mode is Mode.STARTUP, self.loss_floor.compensate(sample.rate.delivery_rate)
+        if sample.rate.round_start:
+            self._filter.on_round()
+        self._filter.on_sample(
+            rate if is_starting else min(rate, sample.rate.advance_rate), is_app_limited=sample.rate.is_app_limited
+        )
+        if is_starting or not self.bandwidth:
+            self._filter.raise_to_best()
 
 
 class _Plateau:

@@ -11,7 +11,8 @@ from tests.unit.core.makers import make_sample
 
 def test_nothing_changes_it() -> None:
     controller: CongestionController = FixedRate(rate=1000, cwnd=500)
-    controller.on_ack(make_sample(now=1, rtt=5, rate=10**9, round_start=True, outcomes=[PhaseOutcome(0, 100, 0)]))
+    controller.on_rtt(5, rttvar=1, phase=0)
+    controller.on_ack(make_sample(now=1, rate=10**9, round_start=True, outcomes=[PhaseOutcome(0, 100, 0)]))
     controller.on_lost([PhaseOutcome(0, 0, 10**6)], now=2)
     assert (controller.pacing_rate, controller.cwnd, controller.phase) == (1000, 500, 0)
 

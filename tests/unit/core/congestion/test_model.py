@@ -33,11 +33,10 @@ class Path:
             phase = self.model.phase
             if lost:
                 self.model.on_lost([PhaseOutcome(phase, 0, lost)], now=self.now)
+            self.model.on_rtt(RTT, rttvar=MS, phase=phase)
             self.model.on_ack(
                 make_sample(
                     now=self.now,
-                    rtt=RTT,
-                    rttvar=MS,
                     rate=self.rate * (100 - self.loss_pct) // 100,
                     advance_rate=self.rate,
                     round_start=self.now % RTT == 0,
@@ -68,7 +67,8 @@ def test_a_stray_fast_round_trip_does_not_shrink_the_window_for_good() -> None:
     path = Path()
     path.run(2 * NS_PER_S)
     before = path.model.cwnd
-    path.model.on_ack(make_sample(now=path.now, rtt=MS // 10, rate=RATE, outcomes=[PhaseOutcome(0, SEGMENT, 0)]))
+    path.model.on_rtt(MS // 10, rttvar=MS, phase=0)
+    path.model.on_ack(make_sample(now=path.now, rate=RATE, outcomes=[PhaseOutcome(0, SEGMENT, 0)]))
     path.run(NS_PER_S)
     assert path.model.cwnd >= before // 2
 
@@ -147,10 +147,10 @@ def test_an_application_that_sends_little_does_not_lower_the_model() -> None:
     path.run(2 * NS_PER_S)
     for _ in range(2000):
         path.now += MS
+        path.model.on_rtt(RTT, rttvar=MS, phase=path.model.phase)
         path.model.on_ack(
             make_sample(
                 now=path.now,
-                rtt=RTT,
                 rate=RATE // 100,
                 is_app_limited=True,
                 round_start=path.now % RTT == 0,
