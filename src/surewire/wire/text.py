@@ -43,7 +43,7 @@ _CHECK_LINE = len("Check: 9a0b1c2d\n\n")
 _MAX_RECEIVED = 64
 
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
-_FIELD = re.compile(rb"([A-Za-z]+)[ \t]*(?::|[ \t])[ \t]*([^\r\n]*?)[ \t]*\r?$")
+_FIELD = re.compile(rb"([A-Za-z]++)(?:[ \t]*+:|[ \t])[ \t]*+([^\r\n]*+)\r?$")  # possessive: no backtracking
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 _MAGIC = re.compile(rb"[!-~]{1,32}")
 _CHECK = re.compile(rb"\nCheck: ([0-9a-f]{8})\n\n")
@@ -249,7 +249,7 @@ def _fields(header: bytes) -> dict[bytes, bytes]:
     for line in header.split(b"\n"):
         match = _FIELD.match(line)
         if match is not None:
-            fields.setdefault(match[1].lower(), match[2])
+            fields.setdefault(match[1].lower(), match[2].rstrip(b" \t"))
     return fields
 
 
