@@ -90,7 +90,7 @@ def _failure(simulation: RdpSimulation) -> str | None:
 def _counters_agree(log: PacketLog, records: list[PacketRecord]) -> bool:
     packets = Counter((event, kind) for event, kind, *_ in records)
     data = Counter[str]()
-    for event, kind, _, size, _ in records:
+    for event, kind, _, size, *_ in records:
         if kind is PacketType.DAT:
             data[event] += size
     return packets == Counter(log.packets) and data == Counter(log.data_bytes)

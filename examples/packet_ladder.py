@@ -33,7 +33,7 @@ def record(transfer: RdpSimulation) -> list[Step]:
     while not (transfer.sender_outcome.closed and transfer.receiver_outcome.closed):
         transfer.network.run(until=now)
         for is_sender, side in ((True, transfer.sender), (False, transfer.receiver)):
-            for event, kind, number, size, _ in side.take_records():
+            for event, kind, number, size, *_ in side.take_records():
                 steps.append(Step(now - start, is_sender, event, (kind.value, number, size)))
         now += STEP
     return steps

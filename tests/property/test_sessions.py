@@ -207,7 +207,7 @@ def test_a_receiver_survives_any_packets(ours: bool, inputs: list[tuple[bytes, t
     drive(receiver, [(opening, SENDER, 0), *inputs], S)
     assert receiver.contiguous <= receiver.received <= len(sink.data) <= 200_000
     receiver.confirm(now=10**15)
-    receiver.abort("over")
+    receiver.abort("over", now=10**15)
 
 
 @given(st.booleans(), steps)
@@ -218,7 +218,7 @@ def test_a_sender_survives_any_packets(ours: bool, inputs: list[tuple[bytes, tup
     opening = text.emit_ack(b"CSC361", 1_000, 2_000, extension=extension, key=KEY)
     drive(sender, [(opening, SENDER, MS), *inputs], S)
     assert 0 <= sender.acked_bytes <= 20_000
-    sender.abort("over")
+    sender.abort("over", now=10**15)
 
 
 class _Chosen(random.Random):

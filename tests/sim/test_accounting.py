@@ -51,8 +51,11 @@ def test_summaries_agree_with_records_and_records_with_the_datagrams(seed: int, 
         out = Counter(PacketType(seen.datagram.split(b"\n")[1][6:].decode()) for seen in tap.log if seen.is_sent)
         assert out == Counter(kind for event, kind, *_ in records if event in "sS"), why
     assert len([1 for event, *_ in received if event in "rR"]) <= len([1 for s in at_receiver.log if not s.is_sent])
-    assert {peer for *_, peer in sent} == {RECEIVER}
-    assert {peer for *_, peer in received} == {SENDER}
+    assert {peer for *_, peer, _ in sent} == {RECEIVER}
+    assert {peer for *_, peer, _ in received} == {SENDER}
+    for tap, records in ((at_sender, sent), (at_receiver, received)):  # the log's times are those of the packets
+        times = Counter(seen.at for seen in tap.log if seen.is_sent)
+        assert times == Counter(at for event, *_, at in records if event in "sS"), why
     packets, data = recount(sent)
     assert sender_summary(sender.packets, sender.duration) == (
         f"total data bytes sent: {data['s'] + data['S']}\nunique data bytes sent: {size}\n"
@@ -73,7 +76,7 @@ def test_the_first_copy_of_every_byte_is_s_and_r_and_any_other_is_not() -> None:
     simulation = RdpSimulation(content(100_000), ALL_FOUR, seed=5).run()
     for records, first in ((simulation.sender.take_records(), "s"), (simulation.receiver.take_records(), "r")):
         seen: set[int] = set()
-        for event, kind, number, size, _ in records:
+        for event, kind, number, size, *_ in records:
             if kind is PacketType.DAT and event in "sSrR":
                 is_new = not seen.issuperset(range(number, number + size))
                 assert (event == first) == is_new

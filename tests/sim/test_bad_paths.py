@@ -18,7 +18,7 @@ def payload_of(*, plain: bool) -> int:
     """Bytes of data in a full packet."""
     simulation = RdpSimulation(content(5_000), PATH, seed=1, config=PLAIN if plain else None)
     simulation.run()
-    return max(size for _, kind, _, size, _ in simulation.sender.take_records() if kind is PacketType.DAT)
+    return max(size for _, kind, _, size, *_ in simulation.sender.take_records() if kind is PacketType.DAT)
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["ours", "plain"])
@@ -37,7 +37,7 @@ def test_sizes_around_multiples_of_the_payload(plain: bool, bad: bool) -> None:
         assert simulation.is_success, f"{why}: {simulation.sender_outcome}, {simulation.receiver_outcome}"
         assert simulation.receiver.received == simulation.receiver.contiguous == size, why
         assert simulation.sender.acked_bytes == size, why
-        sizes = [size for event, kind, _, size, _ in simulation.sender.take_records() if (event, kind) == FIRST_DATA]
+        sizes = [size for event, kind, _, size, *_ in simulation.sender.take_records() if (event, kind) == FIRST_DATA]
         assert sum(sizes) == size, why
         assert len(sizes) == -(-size // max(sizes, default=1)), why  # all full but the last
         Audit(data, why, is_plain=plain).read(tap.log)

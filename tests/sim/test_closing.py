@@ -126,7 +126,7 @@ def test_a_receiver_that_takes_a_minute_is_not_flooded_with_fins(extensions: boo
 def test_a_receiver_that_fails_after_a_minute_tells_the_sender() -> None:
     simulation = RdpSimulation(content(30_000), PATH, seed=1)
     simulation.receiver_host.on_event = lambda event, now: None
-    simulation.network.at(61 * S, lambda: simulation.receiver.abort("the disk is gone"))
+    simulation.network.at(61 * S, lambda: simulation.receiver.abort("the disk is gone", now=simulation.network.now))
     simulation.network.at(61 * S, lambda: simulation.network.service(simulation.receiver_host))
     simulation.run(limit_s=200)
     assert isinstance(simulation.sender_outcome.error, Reset)

@@ -136,7 +136,7 @@ def test_a_source_rewritten_meanwhile_is_found_by_its_digest(seed: int) -> None:
 @pytest.mark.parametrize("at_ms", [30, 100, 150])
 def test_the_sender_gives_up(config: RdpConfig, at_ms: int) -> None:
     simulation = RdpSimulation(content(100_000), PATH, seed=1, config=config)
-    simulation.network.at(S + at_ms * MS, lambda: simulation.sender.abort("interrupted"))
+    simulation.network.at(S + at_ms * MS, lambda: simulation.sender.abort("interrupted", now=simulation.network.now))
     simulation.network.at(S + at_ms * MS, lambda: simulation.network.service(simulation.sender_host))
     simulation.run(limit_s=5)
     assert isinstance(simulation.sender_outcome.error, Aborted) and "interrupted" in str(
@@ -155,7 +155,7 @@ def test_the_sender_gives_up(config: RdpConfig, at_ms: int) -> None:
 @CONFIGS
 def test_the_receiver_gives_up(config: RdpConfig) -> None:
     simulation = RdpSimulation(content(100_000), PATH, seed=1, config=config)
-    simulation.network.at(S + 100 * MS, lambda: simulation.receiver.abort("interrupted"))
+    simulation.network.at(S + 100 * MS, lambda: simulation.receiver.abort("interrupted", now=simulation.network.now))
     simulation.network.at(S + 100 * MS, lambda: simulation.network.service(simulation.receiver_host))
     at_sender, at_receiver = reasons(simulation.run())
     assert isinstance(at_receiver, Aborted) and isinstance(at_sender, Reset)
@@ -165,7 +165,7 @@ def test_the_receiver_gives_up(config: RdpConfig) -> None:
 
 def test_a_receiver_that_gives_up_before_anybody_came_says_nothing() -> None:
     simulation = RdpSimulation(content(1), PATH, seed=1)
-    simulation.receiver.abort("interrupted")
+    simulation.receiver.abort("interrupted", now=simulation.network.now)
     simulation.run(limit_s=60)
     assert isinstance(simulation.receiver_outcome.error, Aborted)
     assert simulation.receiver.packets.count("sS", PacketType.RST) >= 0
@@ -175,7 +175,7 @@ def test_a_receiver_that_gives_up_before_anybody_came_says_nothing() -> None:
 def test_a_sender_that_gave_up_before_the_answer_leaves_a_receiver_that_ends() -> None:
     """The SYN arrived, the sender was interrupted before the ACK reached it."""
     simulation = RdpSimulation(content(100_000), PATH, seed=1)
-    simulation.network.at(S + 30 * MS, lambda: simulation.sender.abort("interrupted"))
+    simulation.network.at(S + 30 * MS, lambda: simulation.sender.abort("interrupted", now=simulation.network.now))
     simulation.network.at(S + 30 * MS, lambda: simulation.network.service(simulation.sender_host))
     simulation.run()
     assert simulation.receiver_outcome.closed and simulation.receiver_outcome.error is not None

@@ -157,7 +157,7 @@ def recount(records: list[PacketRecord]) -> tuple[Counter[tuple[str, PacketType]
     """Packets by event and type, and data bytes by event, counted from records alone."""
     packets = Counter((event, kind) for event, kind, *_ in records)
     data: Counter[str] = Counter()
-    for event, kind, _, size, _ in records:
+    for event, kind, _, size, *_ in records:
         if kind is PacketType.DAT:
             data[event] += size
     return packets, data

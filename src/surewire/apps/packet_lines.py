@@ -2,8 +2,9 @@
 
     HH:MM:SS.us event_type sip:spt dip:dpt packet_type seqno/ackno length/window
 
-Local time of day with six-digit microseconds. Packets that one system call moved share its instant. The
-number is 0 for a RST, which has none; so is the length of a SYN, FIN or RST.
+Local time of day with six-digit microseconds: when the packet was taken from the system, or made up for
+sending just before it was handed over; packets that one system call moved share its instant. The number is
+0 for a RST, which has none; so is the length of a SYN, FIN or RST.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ class PacketLines:
         self._clock = ""
 
     def add(self, records: list[PacketRecord]) -> None:
-        """Write a line for each record, all with the present time."""
+        """Write a line for each record."""
         if not records:
             return
-        stamp, middles = self._stamp(time.time_ns()), self._middles
-        lines = []
-        for event, kind, number, size, peer in records:
+        middles, lines = self._middles, []
+        offset = time.time_ns() - time.monotonic_ns()  # each time anew: the clock on the wall may be set
+        stamped, stamp = -1, ""
+        for event, kind, number, size, peer, at in records:
+            if at != stamped:
+                stamped, stamp = at, self._stamp(at + offset)
             middle = middles.get((event, kind, peer)) or self._middle(event, kind, peer)
             lines.append(f"{stamp}{middle}{number} {size}\n")
         self._write("".join(lines))

@@ -103,7 +103,7 @@ class _Reception:
         if self._run.stop_requested:
             self._stop()
         if wait is not None and session.state is State.LISTEN and self._run.elapsed > wait:
-            session.abort(HandshakeTimeout(f"no transfer began within {wait:g} s"))
+            session.abort(HandshakeTimeout(f"no transfer began within {wait:g} s"), now=time.monotonic_ns())
         if session.state is State.CLOSED:
             return 0
         if self._committer is None or session.state is not State.CLOSE_WAIT:
@@ -111,7 +111,7 @@ class _Reception:
         if not self._committer.is_done:
             return _COMMIT_POLL
         if self._committer.error is not None:
-            session.abort(self._committer.error)
+            session.abort(self._committer.error, now=time.monotonic_ns())
         else:
             session.confirm(now=time.monotonic_ns())
         return 0
@@ -120,7 +120,7 @@ class _Reception:
         """End on request; but a file that is all here is stored, and its sender told so, first."""
         state = self._session.state
         if state in (State.LISTEN, State.ESTABLISHED):
-            self._session.abort("interrupted")
+            self._session.abort("interrupted", now=time.monotonic_ns())
         elif state is State.TIME_WAIT:
             self._session.leave(now=time.monotonic_ns())
         elif state is State.CLOSE_WAIT and not self._said_storing:

@@ -87,7 +87,7 @@ class _Sending:
 
     def _on_turn(self) -> int | None:
         if self._run.stop_requested and self._session.state is not State.CLOSED:
-            self._session.abort("interrupted")
+            self._session.abort("interrupted", now=time.monotonic_ns())
             return 0
         return None
 

@@ -99,7 +99,7 @@ class RdpSimulation:
     def _on_receiver_event(self, event: Event, now: int) -> None:
         if isinstance(event, ReceivedAll):
             if event.digest is not None and event.digest != self.sink.digest(event.size):
-                self.receiver.abort(DigestMismatch("the received bytes do not hash to what was sent"))
+                self.receiver.abort(DigestMismatch("the received bytes do not hash to what was sent"), now=now)
                 return
             self.sink.commit(event.size)
             self.receiver.confirm(now=now)

@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
             "listen": listening,
             "to": str(server),
             "seed": seed,
-            "duration_s": round((time.monotonic_ns() - started) / NS_PER_S, 3),
+            "duration_s": round((time.monotonic_ns() - started) / NS_PER_S, 6),
             "relay": _relay_record(relay.snapshot()),
             "up": dataclasses.asdict(relay.up),
             "down": dataclasses.asdict(relay.down),
@@ -204,7 +204,7 @@ def _relay_record(stats: RelayStats) -> dict[str, Any]:
 def _summary_text(summary: dict[str, Any]) -> str:
     names = [name for _, name in DIRECTIONS]
     lines = [
-        f"relayed {summary['listen']} to {summary['to']} for {summary['duration_s']} s, seed {summary['seed']}",
+        f"relayed {summary['listen']} to {summary['to']} for {summary['duration_s']:.3f} s, seed {summary['seed']}",
         f"{'datagrams':<20}{names[0]:>18}{names[1]:>18}",
     ]
     lines += [f"{label:<20}{summary['up'][key]:>18}{summary['down'][key]:>18}" for label, key in _ROWS]

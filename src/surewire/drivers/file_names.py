@@ -6,6 +6,7 @@ always means a whole file; what is not a regular file is never replaced.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -39,14 +40,15 @@ def replaceable(path: str) -> str:
     folder_found = os.stat(folder)
     if not stat.S_ISDIR(folder_found.st_mode):
         raise DestinationError(f"cannot write {path}: {folder} is not a directory")
+    found: os.stat_result | None = None
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(target)
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise DestinationError(f"cannot write {path}: it is {kind_of(found)}, not a regular file")
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise DestinationError(f"cannot write {path}: no permission to create files in {folder}")
-    try:
-        found = os.lstat(target)
-    except FileNotFoundError:
+    if found is None:
         return target
-    if not stat.S_ISREG(found.st_mode):
-        raise DestinationError(f"cannot write {path}: it is {kind_of(found)}, not a regular file")
     if folder_found.st_mode & stat.S_ISVTX and os.geteuid() not in (0, found.st_uid, folder_found.st_uid):
         # Better said now than by the rename at the end.
         raise DestinationError(f"cannot write {path}: it belongs to somebody else in a folder with the sticky bit")

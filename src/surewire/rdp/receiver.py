@@ -99,6 +99,7 @@ class RdpReceiver:
 
     def poll_transmit(self, *, now: int) -> Train | None:
         """The next train to send, or None when nothing may go out now."""
+        self.packets.now = now
         if self._acks.is_due and self.state is not State.CLOSED:
             self._put_ack(now)
         return self._outbox.poll()
@@ -119,6 +120,7 @@ class RdpReceiver:
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams from `source`: `stride` bytes each, the last may be shorter. The buffer is not kept."""
+        self.packets.now = now
         if self.state is State.CLOSED:
             return  # what is still on its way is nobody's fault
         view = memoryview(buffer)
@@ -132,6 +134,7 @@ class RdpReceiver:
 
     def handle_timeout(self, *, now: int) -> None:
         """Act on every deadline that has passed."""
+        self.packets.now = now
         for timer in self._timers.pop_expired(now):
             if timer is Timer.DELAYED_ACK:
                 self._acks.make_due()
@@ -149,10 +152,12 @@ class RdpReceiver:
 
     def handle_refused(self, *, now: int) -> None:
         """The path reported that nothing listens at the sender's port: it may have gone, or be quick to end."""
+        self.packets.now = now
         self.leave(now=now)
 
     def confirm(self, *, now: int) -> None:
         """The file stands under its final name: acknowledge the FIN."""
+        self.packets.now = now
         if self.state is not State.CLOSE_WAIT:
             return  # the sender gave up meanwhile
         self._machine.handle(Input.CONFIRM)
@@ -168,8 +173,9 @@ class RdpReceiver:
         if self.state is State.TIME_WAIT:
             self._timers.arm(Timer.LINGER, now)
 
-    def abort(self, error: SurewireError | str) -> None:
+    def abort(self, error: SurewireError | str, *, now: int) -> None:
         """End the transfer now and tell the sender why."""
+        self.packets.now = now
         if self.state is not State.CLOSED:
             failure = Aborted(error) if isinstance(error, str) else error
             self._fail(failure, reason=str(failure) if self.peer is not None else None)

@@ -1,7 +1,7 @@
 """One record a packet, and the counters of the summary, kept together so that they cannot disagree.
 
-A record is what the log line shows, without the time and the local address, which only a driver
-knows. Every counter is a function of the records: the test suite recomputes them from the log lines.
+A record is what the log line shows; its time is the session's, and the local address, which only a driver
+knows, is missing. Every counter is a function of the records: the test suite recomputes them from the log lines.
 (One exception: a DAT that overlaps an earlier one, which only a sender that cuts anew sends, is one
 received packet but only its new bytes are unique bytes.)
 
@@ -15,16 +15,20 @@ from __future__ import annotations
 from surewire.core.trains import Address
 from surewire.wire.segment import PacketType
 
-PacketRecord = tuple[str, PacketType, int, int, Address]
-"""Event, type, sequence or acknowledgment number, payload length or window, the other side's address."""
+PacketRecord = tuple[str, PacketType, int, int, Address, int]
+"""Event, type, sequence or acknowledgment number, payload length or window, the other side's address, time (ns)."""
 
 _REMEMBERED_ACKS = 4096
 
 
 class PacketLog:
-    """Records of one session since they were last taken, and counters since its start."""
+    """Records of one session since they were last taken, and counters since its start.
+
+    The session sets `now` (ns) whenever it is called.
+    """
 
     def __init__(self) -> None:
+        self.now = 0
         self.data_bytes = {"s": 0, "S": 0, "r": 0, "R": 0}
         self.packets = {(event, kind): 0 for event in "sSrR" for kind in PacketType}
         self._records: list[PacketRecord] = []
@@ -32,17 +36,17 @@ class PacketLog:
 
     def add(self, event: str, kind: PacketType, number: int, size: int, peer: Address) -> None:
         """Record one packet."""
-        self._records.append((event, kind, number, size, peer))
+        self._records.append((event, kind, number, size, peer, self.now))
         self.packets[event, kind] += 1
         if kind is PacketType.DAT:
             self.data_bytes[event] += size
 
     def add_data(self, event: str, offset: int, sizes: list[int], peer: Address) -> None:
         """Record DATs of consecutive bytes from sequence number `offset`."""
-        records, kind = self._records, PacketType.DAT
+        records, kind, now = self._records, PacketType.DAT, self.now
         start = offset
         for size in sizes:
-            records.append((event, kind, offset, size, peer))
+            records.append((event, kind, offset, size, peer, now))
             offset += size
         self.packets[event, kind] += len(sizes)
         self.data_bytes[event] += offset - start

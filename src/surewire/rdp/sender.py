@@ -106,6 +106,7 @@ class RdpSender:
         )
         self.outbound.rules.segment = self._stream.plain_payload()
         self._machine.handle(Input.OPEN_ACTIVE)
+        self.packets.now = now
         self._send_syn(now)
 
     # Getters.
@@ -133,6 +134,7 @@ class RdpSender:
 
     def poll_transmit(self, *, now: int) -> Train | None:
         """The next train to send, or None when nothing may go out now."""
+        self.packets.now = now
         train = self._outbox.poll()
         if train is None and self.state in (State.ESTABLISHED, State.FIN_WAIT_1):
             if self.outbound.log.next_number >= self._stream.numbers_fit_below:
@@ -160,6 +162,7 @@ class RdpSender:
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams from `source`: `stride` bytes each, the last may be shorter."""
+        self.packets.now = now
         view = memoryview(buffer)
         for start in range(0, len(view), stride):
             if self.state is State.CLOSED:
@@ -176,6 +179,7 @@ class RdpSender:
 
     def handle_timeout(self, *, now: int) -> None:
         """Act on every deadline that has passed."""
+        self.packets.now = now
         for timer in self._timers.pop_expired(now):
             if self.state is State.CLOSED:
                 return
@@ -190,14 +194,16 @@ class RdpSender:
 
     def handle_refused(self, *, now: int) -> None:
         """The path reported that nothing listens at the peer's port."""
+        self.packets.now = now
         self._patience.refusals += 1
         if self.state is State.FIN_WAIT_1 and not self.is_ours and self.outbound.scoreboard.is_data_acked:
             self._finish(now, note="the receiver was gone before it acknowledged the FIN; all data were acknowledged")
         elif self.state in (State.ESTABLISHED, State.FIN_WAIT_1) and self._patience.refusals >= _REFUSALS:
             self._give_up(Reset("the receiver is gone: its port is closed"), Input.TIMEOUT)
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, *, now: int) -> None:
         """End the transfer now and tell the peer why."""
+        self.packets.now = now
         if self.state is not State.CLOSED:
             self._give_up(Aborted(reason), Input.ABORT, reason=reason)
 

@@ -314,7 +314,7 @@ def test_confirming_at_the_wrong_time_does_nothing() -> None:
     script = opened(ours=True)
     script.receiver.confirm(now=script.now)
     assert script.position(script.dat(0, bytes(10)) + script.wait(script.now + 10 * MS)) == 10
-    script.receiver.abort("enough")
+    script.receiver.abort("enough", now=script.now)
     script.answers()
     script.receiver.confirm(now=script.now)
     assert script.answers() == [] and script.receiver.state is State.CLOSED
@@ -403,19 +403,19 @@ def test_in_plain_mode_other_packets_move_nothing(offset: int, source: tuple[str
 @BOTH
 def test_an_interrupted_receiver_says_why(ours: bool) -> None:
     script = opened(ours=ours)
-    script.receiver.abort("interrupted by the user")
+    script.receiver.abort("interrupted by the user", now=script.now)
     answers = script.answers()
     assert [answer.type for answer in answers] == [PacketType.RST] * (3 if ours else 1)
     if ours:
         assert answers[0].extension is not None and answers[0].extension.reason == "interrupted by the user"
     assert isinstance(error_of(script.receiver), Aborted)
-    script.receiver.abort("again")
+    script.receiver.abort("again", now=script.now)
     assert script.answers() == [] and events(script.receiver) == []
 
 
 def test_a_receiver_that_nobody_called_ends_in_silence() -> None:
     script = ReceiverScript()
-    script.receiver.abort("interrupted")
+    script.receiver.abort("interrupted", now=script.now)
     assert script.drain() == []
     assert isinstance(error_of(script.receiver), Aborted)
 
@@ -424,7 +424,7 @@ def test_a_receiver_that_nobody_called_ends_in_silence() -> None:
 def test_a_closed_receiver_survives_whatever_comes(ours: bool) -> None:
     script = opened(ours=ours)
     script.dat(0, bytes(100))
-    script.receiver.abort("enough")
+    script.receiver.abort("enough", now=script.now)
     script.answers()
     events(script.receiver)
     script.dat(100, bytes(100))

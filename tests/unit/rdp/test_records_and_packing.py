@@ -18,15 +18,18 @@ PEER = ("10.10.1.100", 8080)
 
 def test_records_come_once_and_in_order() -> None:
     log = PacketLog()
+    log.now = 1
     log.add("s", PacketType.SYN, 5, 0, PEER)
+    log.now = 2
     log.add_data("s", 6, [900, 900, 100], PEER)
+    log.now = 3
     log.add("S", DAT, 906, 900, PEER)
     assert log.take() == [
-        ("s", PacketType.SYN, 5, 0, PEER),
-        ("s", DAT, 6, 900, PEER),
-        ("s", DAT, 906, 900, PEER),
-        ("s", DAT, 1806, 100, PEER),
-        ("S", DAT, 906, 900, PEER),
+        ("s", PacketType.SYN, 5, 0, PEER, 1),
+        ("s", DAT, 6, 900, PEER, 2),
+        ("s", DAT, 906, 900, PEER, 2),
+        ("s", DAT, 1806, 100, PEER, 2),
+        ("S", DAT, 906, 900, PEER, 3),
     ]
     assert log.take() == []
     assert (log.count("s", DAT), log.count("sS", DAT), log.count("rR", DAT)) == (3, 4, 0)

@@ -141,7 +141,7 @@ def established(*, ours: bool, size: int = 20_000) -> SenderScript:
 def test_an_acknowledgment_of_data_never_sent_is_ignored(ours: bool, beyond: int) -> None:
     script = established(ours=ours)
     script.now += 20 * MS
-    sent = sum(size for *_, size, _ in script.sender.take_records()[2:])
+    sent = sum(size for *_, size, _, _ in script.sender.take_records()[2:])
     script.ack(sent + beyond, received=((0, 1),) if ours else None)
     assert script.sender.acked_bytes == 0
     assert script.sender.stats.ignored == 1
@@ -252,13 +252,13 @@ def test_a_plain_reset_ends_a_plain_transfer() -> None:
 @pytest.mark.parametrize("ours, copies", [(True, 3), (False, 1)])
 def test_an_interrupted_sender_says_why(ours: bool, copies: int) -> None:
     script = established(ours=ours)
-    script.sender.abort("interrupted by the user")
+    script.sender.abort("interrupted by the user", now=script.now)
     packets = script.packets()
     assert [packet.type for packet in packets] == [PacketType.RST] * copies
     if ours:
         assert {packet.extension.reason for packet in packets if packet.extension} == {"interrupted by the user"}
     assert isinstance(error_of(script.sender), Aborted)
-    script.sender.abort("again")
+    script.sender.abort("again", now=script.now)
     assert events(script.sender) == [] and script.packets() == []
     assert script.sender.packets.count("s", PacketType.RST) == 1
     assert script.sender.packets.count("S", PacketType.RST) == copies - 1
@@ -266,7 +266,7 @@ def test_an_interrupted_sender_says_why(ours: bool, copies: int) -> None:
 
 def test_a_closed_session_says_and_hears_nothing() -> None:
     script = established(ours=True)
-    script.sender.abort("enough")
+    script.sender.abort("enough", now=script.now)
     script.drain()
     events(script.sender)
     script.ack(937, received=((0, 2),))
