@@ -377,3 +377,9 @@ def test_two_sinks_for_one_name_do_not_meet(tmp_path: Path) -> None:
         two.commit(3)
     assert (tmp_path / "out").read_bytes() == b"two"
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs a file that has content but no size")
+def test_a_file_that_hides_its_size_is_refused() -> None:
+    with pytest.raises(TransferError, match="its size is not known beforehand"):
+        FileSource("/proc/self/status")

@@ -125,7 +125,7 @@ def test_a_second_sender_is_told_to_go_away_and_disturbs_nothing(config: RdpConf
     simulation = RdpSimulation(content(100_000), PATH, seed=1, config=config)
     tap = Tap(simulation.receiver_host, simulation.receiver)
     syn = text.emit_syn(b"UVicCSc361", 77, offer)
-    for at_ms in (30, 50, 60, 70):
+    for at_ms in (65, 70, 75, 80):  # data are under way
         simulation.network.at(
             S + at_ms * MS,
             lambda: simulation.network.inject(syn, source=STRANGER, destination=simulation.receiver_host),
@@ -146,7 +146,7 @@ def test_two_senders_at_once_are_served_one() -> None:
     assert syn is not None
     tap = Tap(first.receiver_host, first.receiver)
     first.network.at(
-        S + 50 * MS,
+        S + 70 * MS,
         lambda: first.network.inject(syn.datagrams()[0], source=STRANGER, destination=first.receiver_host),
     )
     assert first.run().is_success
@@ -162,7 +162,7 @@ def test_a_flood_of_openings_leaves_no_memory_behind() -> None:
         syn = text.emit_syn(b"CSC361", turn, Offer(1, turn, 0, 10**15))
         source = ("203.0.113.9", turn)
         simulation.network.at(
-            S + 45 * MS + turn * MS // 20,
+            S + 65 * MS + turn * MS // 40,
             lambda syn=syn, source=source: simulation.network.inject(  # type: ignore[misc]
                 syn, source=source, destination=simulation.receiver_host
             ),

@@ -29,7 +29,11 @@ class AddressError(SurewireError):
 
 EPILOG = """\
 exit status:
-  0    the file stands at the receiver, byte for byte
+  0    rdps: the receiver confirmed the file; between two surewire tools it then
+       stands there, byte for byte, under its final name. Another receiver has
+       acknowledged all data and the FIN, or (with a note on standard error)
+       all data, and then nothing more came.
+       rdpr: the file is complete and has its final name
   2    wrong arguments
   3    a local file cannot be read or written
   4    an address or port cannot be used

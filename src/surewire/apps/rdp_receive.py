@@ -156,7 +156,7 @@ class _Reception:
             kept = sink.keep()
         except DestinationError as error:
             complain(self._prog, f"what has come may be lost: {error}")
-            kept = sink.temporary
+            kept = None
         if kept is not None:
             beyond = sink.stored - sink.contiguous
             of = f" of {size}" if size is not None else ""

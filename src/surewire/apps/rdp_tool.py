@@ -65,8 +65,8 @@ def parse(parser: ToolParser, argv: list[str]) -> argparse.Namespace:
 
 def port(text: str) -> int:
     """An argument that is a UDP port."""
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"'{text}' is no port: 0 to 65535 expected")
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"'{text[:20]}' is no port: 0 to 65535 expected")
     return int(text)
 
 

@@ -21,11 +21,13 @@ from surewire.core.sent_log import SentLog, SentRun
 class ByteAcks:
     """Reads acknowledgments that name a byte position only."""
 
-    __slots__ = ("_burst", "_repaired_to")
+    __slots__ = ("_burst", "_repaired_to", "_una", "doublings")
 
     def __init__(self) -> None:
         self._burst = 1
         self._repaired_to = 0
+        self._una = 0
+        self.doublings = 0  # of the loss delay, since a round trip was certain: else one too short stays so (Karn)
 
     def numbers(self, log: SentLog, position: int) -> tuple[list[tuple[int, int]], int | None]:
         """Numbers that bytes below `position` settle.
@@ -47,6 +49,9 @@ class ByteAcks:
     def on_advance(self, position: int) -> None:
         """The acknowledged prefix moved to `position`."""
         self._burst = min(self._burst * 2, 64) if position == self._repaired_to else 1
+        if position > self._repaired_to > self._una:
+            self.doublings = 0  # the repair filled a hole: something behind it was there
+        self._una = position
 
     def lost_at_hole(self, log: SentLog, *, una: int, sent_before: int) -> tuple[list[SentRun], SentRun | None]:
         """What is lost at the hole at `una`, given evidence that something later arrived.
@@ -69,4 +74,5 @@ class ByteAcks:
                 break
             lost.append(run)
         self._repaired_to = lost[-1].stop
+        self.doublings = min(self.doublings + 1, 6)
         return lost, None

@@ -23,6 +23,7 @@ from surewire.core.sent_log import SentLog, SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.errors import RemoteProtocolError
 
+_PROBES_BEFORE_RETREAT = 4  # probe timeouts without progress, after which a lower byte position is believed
 _BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10  # bounds the work for an acknowledgment that names no packet numbers
 
 
@@ -114,6 +115,8 @@ class Outbound:
         segment = self.rules.segment
         if self.rules.has_byte_acks:
             room = min(room, segment)
+            if start < self.scoreboard.size:
+                stop = min(stop, max(self.rules.max_offset, start + 1))
         if stop - start > room:
             stop = start + room // segment * segment
         return (start, stop) if stop > start else None
@@ -184,7 +187,9 @@ class Outbound:
             board.on_acked(0, position)
             self._byte_acks.on_advance(position)
         elif position < board.una:
-            return
+            if self._probing.count < _PROBES_BEFORE_RETREAT:
+                return  # an old acknowledgment that was overtaken
+            board.retreat(position)  # the peer has been saying less all the time: a damaged one said too much
         if self._byte_acks_hole(now):
             self._timers.cancel(Timer.LOSS)
         self._after_ack(now, is_progress=is_progress)
@@ -234,6 +239,7 @@ class Outbound:
         rtt = now - echoed.sent_at
         if rtt > 0:
             self.rtt.on_sample(rtt, ack_delay=ack_delay)
+            self._byte_acks.doublings = 0
             self.controller.on_rtt(rtt, rttvar=self.rtt.rttvar, phase=echoed.snapshot.phase)
 
     def _after_ack(self, now: int, *, is_progress: bool) -> None:
@@ -266,10 +272,9 @@ class Outbound:
     def _byte_acks_hole(self, now: int) -> bool:
         """Repair the hole of a peer that acknowledges byte positions; True when something was lost."""
         if self._is_window_closed or self.scoreboard.is_data_acked:
-            return (
-                False  # nothing lies behind the hole: an acknowledgment answers what is at it, a probe or the end mark
-            )
-        delay = self._reordering.loss_delay(now)
+            # Nothing lies behind the hole: an acknowledgment answers what is at it, a probe or the end mark.
+            return False
+        delay = self._reordering.loss_delay(now) << self._byte_acks.doublings
         lost, waiting = self._byte_acks.lost_at_hole(self.log, una=self.scoreboard.una, sent_before=now - delay)
         for run in lost:
             self.log.declare_lost(run)
@@ -296,7 +301,8 @@ class Outbound:
             return
         if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
             limit = self.rules.max_closing_pto if board.is_data_acked else self._config.max_pto
-            wait = min(self.rtt.pto(self._config.max_ack_delay) << self._probing.count, limit)
+            pto = self.rtt.pto(self._config.max_ack_delay)
+            wait = min(pto << self._probing.count, max(limit, pto))
             newest = self.log.newest_sent_at if self.log.bytes_in_flight else now
             self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
 
@@ -308,7 +314,9 @@ class Outbound:
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
             return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)
-        piece = board.next_unacked(self._probing.next_offset, self.rules.segment)
+        room = self.rules.max_offset - board.una  # a plain peer's window may be smaller than a segment
+        length = max(min(self.rules.segment, room), 1) if self.rules.has_byte_acks else self.rules.segment
+        piece = board.next_unacked(self._probing.next_offset, length)
         if piece is not None:
             self._probing.copies.add(*piece)
             self._probing.next_offset = piece[1]

@@ -65,6 +65,12 @@ class Scoreboard:
         self._acked.add(start, stop)
         self._lost.remove(start, stop)
 
+    def retreat(self, position: int) -> None:
+        """What was acknowledged from `position` on may not have arrived after all: send it again."""
+        stop = self.una
+        self._acked.remove(position, stop)
+        self._lost.add(position, stop)
+
     def on_lost(self, start: int, stop: int) -> None:
         """A transmission of [start, stop) was lost; what no other one brought must be sent again."""
         for low, high in self._acked.missing(start, stop):

@@ -46,6 +46,8 @@ class FileSource:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
             found = os.fstat(self._descriptor)
             self._require_regular(found)
+            if not found.st_size and os.pread(self._descriptor, 1, 0):
+                raise TransferError(f"cannot send {self._path}: its size is not known beforehand")
         except (OSError, ValueError) as error:
             self.close()
             raise TransferError(f"cannot read {self._path}: {reason_of(error)}") from error
@@ -218,6 +220,9 @@ class FileSink:
             if os.fstat(descriptor).st_size > size:
                 os.ftruncate(descriptor, size)
             os.fsync(descriptor)
+            if not os.path.samestat(os.fstat(descriptor), os.lstat(temporary)):
+                self._temporary = None
+                raise DestinationError(f"cannot write {self._path}: {temporary} was replaced by somebody else")
             self._release()
             os.replace(temporary, self._target)
         except OSError as error:
@@ -238,20 +243,22 @@ class FileSink:
         Bytes after a hole are in it too; `contiguous` tells how far it is complete.
 
         Raises:
-            DestinationError: what was written may not be on the disk.
+            DestinationError: what was written may not be on the disk, or somebody removed it.
         """
         if not len(self._written):
             self.discard()
             return None
-        if self._ended:
-            return self._temporary
-        self._ended = True
-        try:
-            if self._descriptor >= 0:
-                os.fsync(self._descriptor)
-            self._release()
-        except OSError as error:
-            raise self._failed(error) from error
+        if not self._ended:
+            self._ended = True
+            try:
+                if self._descriptor >= 0:
+                    os.fsync(self._descriptor)
+                self._release()
+            except OSError as error:
+                raise self._failed(error) from error
+        if self._temporary is not None and not os.path.lexists(self._temporary):
+            removed, self._temporary = self._temporary, None
+            raise DestinationError(f"{removed} was removed by somebody else")
         return self._temporary
 
     def discard(self) -> None:

@@ -228,8 +228,8 @@ class UdpSocket:
                 else:
                     self._origins.learn(source, message)
             stats.receive_calls += 1
-            if nbytes == 0:
-                stats.datagrams_received += 1
+            if nbytes == 0 or source[1] == 0:  # port 0 means that no answer is wanted (RFC 768), and none can be sent
+                stats.datagrams_received += 1 if nbytes == 0 else -(-nbytes // stride)
                 continue
             stats.datagrams_received += -(-nbytes // stride)
             stats.bytes_received += nbytes

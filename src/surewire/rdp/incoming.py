@@ -9,6 +9,8 @@ from surewire.transfer.files import Sink
 from surewire.wire import text
 from surewire.wire.segment import Segment
 
+_PATIENT_FINS = 4  # a FIN of a foreign peer that is one too high is believed when it comes that often
+
 
 class Batch:
     """DATs of consecutive bytes and consecutive packet numbers, taken together."""
@@ -48,6 +50,7 @@ class IncomingStream:
         self.is_confirmed = False
         self.fin_numbers: list[int] = []
         self._fin_ack = 0
+        self._high_fins = (-1, 0)  # a FIN one byte behind what is here, and how often it came
         self._session: int | None = None
         self._sink = sink
 
@@ -72,6 +75,24 @@ class IncomingStream:
     def acknowledgment(self) -> int:
         """The number of the next byte expected; after the FIN is confirmed, one more than the FIN's."""
         return self._fin_ack if self.is_confirmed else self.base + self.books.contiguous
+
+    def is_off_by_one(self, size: int) -> bool:
+        """True for a foreign peer's own idea of which number the FIN takes, when no byte is missing.
+
+        One too many may as well mean that the last packet, of one byte, is missing: only when that
+        does not come between some repetitions is there no such byte.
+        """
+        if self.books.has_gaps or abs(size - self.books.contiguous) != 1:
+            return False
+        if size < self.books.contiguous:
+            return True
+        self._high_fins = (size, self._high_fins[1] + 1 if self._high_fins[0] == size else 1)
+        return self._high_fins[1] >= _PATIENT_FINS
+
+    @property
+    def has_fin(self) -> bool:
+        """True when a FIN of this sender has come."""
+        return self._fin_ack > 0
 
     def on_fin(self, packet_number: int | None, number: int) -> None:
         self._fin_ack = number + 1

@@ -28,6 +28,8 @@ from surewire.transfer.files import Sink
 from surewire.wire import text
 from surewire.wire.segment import Extension, PacketType, Segment
 
+_UNUSED_FOR = NS_PER_S  # after an opening that nothing followed, another sender's is taken
+
 
 class ReceiverStats:
     """What the path and strangers did, for diagnostics; not part of the assignment's summary."""
@@ -223,7 +225,11 @@ class RdpReceiver:
             self._suspect_syn = datagram
             self.stats.damaged += 1
             return
-        if not is_first and not is_same and self._may_reopen(source):
+        if not is_first and not is_same and self._is_unused():
+            if not self._may_reopen(segment, source, now):
+                self.stats.strangers += 1
+                self.packets.add("r", PacketType.SYN, segment.number, 0, source)
+                return  # one of the two will send data, or open again: then it is clear whom to refuse
             is_first = True
         self.packets.add("R" if is_same else "r", PacketType.SYN, segment.number, 0, source)
         if is_first:
@@ -238,9 +244,15 @@ class RdpReceiver:
         self._acks.make_due()
         self._arm_idle(now)
 
-    def _may_reopen(self, source: Address) -> bool:
-        """True for another opening by the same sender before it sent anything else."""
-        return self.state is State.ESTABLISHED and source == self.peer and not self._incoming.books.highest
+    def _is_unused(self) -> bool:
+        """True when somebody has opened and sent nothing since: perhaps a stray packet, or a sender that is gone."""
+        return self.state is State.ESTABLISHED and not self._incoming.books.highest and not self._incoming.has_fin
+
+    def _may_reopen(self, segment: Segment, source: Address, now: int) -> bool:
+        """True for another opening in place of an unused one: by the same sender, or by anybody after a while."""
+        idle = self._timers.deadline(Timer.IDLE)
+        since = now - idle + self.config.transport.idle_timeout if idle is not None else 0
+        return since >= _UNUSED_FOR or (source == self.peer and (segment.offer is not None or not self.is_ours))
 
     def _open(self, segment: Segment, source: Address, now: int) -> None:
         if self.state is State.LISTEN:
@@ -287,7 +299,8 @@ class RdpReceiver:
             if not is_fresh:
                 self._acks.make_due()
         self._record(number, sizes, start, new or [], source)
-        self._arm_idle(now)
+        if is_fresh:  # replays keep nothing alive
+            self._arm_idle(now)
         if packet_number is None:
             self._put_ack(now)  # a foreign sender may wait for each
         elif new is None:
@@ -342,8 +355,10 @@ class RdpReceiver:
         elif source != incoming.peer and not self._moved_before_fin(source, size):
             self.stats.strangers += 1
             return
-        elif abs(size - incoming.books.contiguous) == 1 and not incoming.books.has_gaps:
-            size = incoming.books.contiguous  # a foreign peer's idea of which number the FIN takes
+        elif incoming.is_off_by_one(size):
+            size = incoming.books.contiguous
+        if not self.is_ours and self.state is State.ESTABLISHED:
+            incoming.books.size = None  # without a checksum the last FIN counts, not a damaged one for ever
         if size < 0 or not incoming.books.set_size(size):
             self.stats.ignored += 1
             return

@@ -88,6 +88,7 @@ class RdpSender:
         self._stream = OutgoingStream(source, isn=rng.randrange(_ISN_LIMIT), config=self.config)
         self._handshake = Handshake(session=rng.getrandbits(64), now=now)
         self._patience = Patience()
+        self._stated_limit = 0  # by the latest ACK
         self._outbox = Outbox(self.config.transport.max_train)
         transport, segment = self.config.transport, self._stream.largest_payload()
         self.outbound = Outbound(
@@ -189,6 +190,8 @@ class RdpSender:
                 self.outbound.on_loss_timer(now=now)
             elif timer is Timer.PTO:
                 self.outbound.on_pto(now=now)
+                if not self.is_ours:  # a damaged acknowledgment may have stated more than there is
+                    self.outbound.rules.max_offset = self._stated_limit
             elif timer is Timer.IDLE:
                 self._on_idle()
 
@@ -238,6 +241,7 @@ class RdpSender:
     def _on_established(self, segment: Segment, now: int) -> None:
         self._timers.cancel(Timer.HANDSHAKE)
         self._machine.handle(Input.SYN_ACKED)
+        self._timers.arm(Timer.IDLE, now + self._silence_limit())
         self.started_at = now
         shake, extension = self._handshake, segment.extension
         answered = None if extension is None else extension.echo
@@ -281,6 +285,7 @@ class RdpSender:
         self._timers.arm(Timer.IDLE, now + self._silence_limit())
         rules = self.outbound.rules
         rules.max_offset = max(rules.max_offset, position + window)
+        self._stated_limit = position + window
         if position > self._stream.source.size:
             self._finish(now)
 

@@ -305,7 +305,7 @@ def test_a_plain_peer_that_keeps_nothing_is_repaired_without_waiting_for_the_pro
     una, round_trips = 0, 0
     while una < 8_000:
         sender.ack_bytes(una)
-        again = spans(sender.poll())
+        again = spans(sender.poll() or sender.expire(Timer.LOSS))  # each repair without a sample waits longer
         assert again[0][0] == una
         una = again[-1][1]
         sender.now += 2 * RTT

@@ -89,7 +89,7 @@ class PathModel:
     @property
     def _bdp(self) -> int:
         """Bytes in flight on a full path with an empty queue, the lost ones counted until they are known to be."""
-        return self.bandwidth * (self._rounds.min_rtt + self._rttvar) // NS_PER_S
+        return self.bandwidth * (self._rounds.min_rtt + min(self._rounds.jitter, self._rttvar)) // NS_PER_S
 
     @property
     def _gain(self) -> int:

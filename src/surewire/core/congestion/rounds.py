@@ -21,7 +21,7 @@ class Rounds:
     def __init__(self) -> None:
         self.count = 0
         self.has_queue = False
-        self._jitter = 0  # smallest variation any round ended with: what is there without a queue
+        self.jitter = 0  # smallest variation any round ended with: what is there without a queue
         self._samples: list[int] = []
         self._gathered_rounds = 0
         self._epochs = (0, 0)  # minima of the last epoch and of this one
@@ -42,7 +42,7 @@ class Rounds:
     def on_round(self, now: int, *, rttvar: int) -> None:
         """A round has ended, with this smoothed variation of the round trip (ns)."""
         self.count += 1
-        self._jitter = min(self._jitter or rttvar, rttvar)
+        self.jitter = min(self.jitter or rttvar, rttvar)
         self._gathered_rounds += 1
         if not self._samples or (len(self._samples) < _ENOUGH_SAMPLES and self._gathered_rounds < _ENOUGH_ROUNDS):
             return
@@ -60,7 +60,7 @@ class Rounds:
         if len(self._samples) < _EARLY_SAMPLES:
             return False
         threshold = min(max(self.min_rtt // 8, 4 * NS_PER_MS), 16 * NS_PER_MS)
-        return median_rtt(self._samples[-_EARLY_SAMPLES:]) >= self.min_rtt + threshold + self._jitter
+        return median_rtt(self._samples[-_EARLY_SAMPLES:]) >= self.min_rtt + threshold + self.jitter
 
 
 def median_rtt(samples: list[int]) -> int:
