@@ -35,7 +35,3 @@ def test_the_file_arrives_identical(combination: tuple[str, ...]) -> None:
             Audit(data, why).read(at_sender.log)
         if not combination:
             assert simulation.sender.packets.data_bytes["S"] == 0, why
-
-
-def test_there_are_more_than_two_hundred_transfers() -> None:
-    assert len(COMBINATIONS) == 16 and len(COMBINATIONS) * len(SIZES) > 200

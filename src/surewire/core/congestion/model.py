@@ -10,7 +10,8 @@ the first too large, never the second, and congestion makes the second too large
 
 Phases: STARTUP multiplies the rate each round trip until the bandwidth stops growing or the round trip
 does; DRAIN empties the queue that made; CRUISE cycles through gains 1.25, 0.75 and then 1, or 0.9 while
-the round trips say that a queue stands. With every cycle the 0.75 phase shows the empty path again.
+the round trips say that a queue stands. With every cycle the 0.75 phase shows the empty path again, and
+PROBE_RTT makes sure of it (`rtt_probe`): every ten seconds, and when the queue seems to stand for a cycle.
 
 Sources: BBR (draft-ietf-ccwg-bbr) for the filters, gains and cycle; HyStart++ (RFC 9406) for leaving
 start-up on delay; the loss floor is ours (docs/design.md).
@@ -24,6 +25,7 @@ from surewire.core.congestion.bandwidth import BandwidthFilter
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.congestion.loss_floor import LossFloor
 from surewire.core.congestion.rounds import Rounds
+from surewire.core.congestion.rtt_probe import RttProbe
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
 _STARTUP_GAIN = 277  # per cent; 4 ln 2, the least that doubles the delivery rate in a round trip
@@ -40,6 +42,7 @@ class Mode(Enum):
     STARTUP = auto()
     DRAIN = auto()
     CRUISE = auto()
+    PROBE_RTT = auto()
 
 
 class PathModel:
@@ -56,6 +59,7 @@ class PathModel:
         self._rounds = Rounds()
         self._rttvar = 0
         self._plateau = _Plateau()
+        self._rtt_probe = RttProbe()
         self._cycle = 0
         self._phase_began = 0
 
@@ -82,6 +86,8 @@ class PathModel:
         if not self.bandwidth:
             return _INITIAL_SEGMENTS * self._segment
         is_starting = self.mode is Mode.STARTUP
+        if self.mode is Mode.PROBE_RTT:
+            return max(self._bdp // 2, _MIN_SEGMENTS * self._segment)
         gain, least = (3, _INITIAL_SEGMENTS) if is_starting else (_CWND_GAIN, _MIN_SEGMENTS)
         quantum = max(self.pacing_rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
         return max(gain * self._bdp + 3 * min(self._max_train, quantum), least * self._segment)
@@ -97,6 +103,8 @@ class PathModel:
             return _STARTUP_GAIN
         if self.mode is Mode.DRAIN:
             return _DRAIN_GAIN
+        if self.mode is Mode.PROBE_RTT:
+            return 100
         gain = _CYCLE[self._cycle]
         return _QUEUE_GAIN if gain == 100 and self._rounds.has_queue else gain
 
@@ -107,6 +115,7 @@ class PathModel:
         self._rttvar = rttvar
         self._rounds.on_sample(rtt)
         self.loss_floor.on_rtt(rtt, phase=phase)
+        self._rtt_probe.on_rtt(rtt, phase=phase)
 
     def on_ack(self, sample: AckSample) -> None:
         """Update the model, then the mode."""
@@ -125,11 +134,37 @@ class PathModel:
         elif self.mode is Mode.DRAIN:
             waited = sample.now - self._phase_began
             if sample.bytes_in_flight <= self._bdp or waited > 4 * self._rounds.min_rtt:
-                self._cycle = 1
-                self._enter(Mode.CRUISE, sample.now)
+                self._rtt_probe.restart(sample.now)
+                self._cruise(1, sample.now)
+        elif self.mode is Mode.PROBE_RTT:
+            self._look_at_path(sample)
+        elif self._rtt_probe.is_due(sample.now, queue_rounds=self._rounds.queue_rounds):
+            self._rtt_probe.begin(sample.now)
+            self._enter(Mode.PROBE_RTT, sample.now)
         elif sample.now - self._phase_began >= max(self._rounds.min_rtt, 2 * NS_PER_MS):
-            self._cycle = (self._cycle + 1) % len(_CYCLE)
-            self._enter(Mode.CRUISE, sample.now)
+            self._cruise((self._cycle + 1) % len(_CYCLE), sample.now)
+
+    def _look_at_path(self, sample: AckSample) -> None:
+        """Drain, measure, and go on; from the start where the model had lost the path."""
+        probe, now = self._rtt_probe, sample.now
+        if probe.is_draining:
+            if sample.bytes_in_flight <= self.cwnd:
+                self._enter(Mode.PROBE_RTT, now)
+                probe.on_drained(now, phase=self.phase)
+            return
+        rtt = probe.poll_result(now, believed=self._rounds.min_rtt)
+        if rtt is None:
+            return
+        self._rounds.on_path_seen(rtt, now)
+        if self._plateau.is_lost(self.bandwidth):
+            self._plateau = _Plateau()
+            self._enter(Mode.STARTUP, now)
+        else:
+            self._cruise(0, now)
+
+    def _cruise(self, cycle: int, now: int) -> None:
+        self._cycle = cycle
+        self._enter(Mode.CRUISE, now)
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Count the loss to the phase it belongs to; nothing else follows from loss alone."""
@@ -139,7 +174,7 @@ class PathModel:
         """Begin a phase of the cycle, or of another mode."""
         self.mode = mode
         self._phase_began = now
-        is_quiet = mode is Mode.CRUISE and _CYCLE[self._cycle] <= 100
+        is_quiet = mode is Mode.PROBE_RTT or (mode is Mode.CRUISE and _CYCLE[self._cycle] <= 100)
         self.loss_floor.begin_phase(is_quiet=is_quiet, min_rtt=self._rounds.min_rtt, now=now)
 
     def _update_bandwidth(self, sample: AckSample) -> None:
@@ -170,3 +205,7 @@ class _Plateau:
         else:
             self._stalled_rounds += 1
         return self._stalled_rounds >= _PLATEAU_ROUNDS
+
+    def is_lost(self, bandwidth: int) -> bool:
+        """True when not even half of what starting up found is left."""
+        return bandwidth * 2 < self._best

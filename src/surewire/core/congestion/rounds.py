@@ -20,12 +20,17 @@ class Rounds:
 
     def __init__(self) -> None:
         self.count = 0
-        self.has_queue = False
+        self.queue_rounds = 0  # judged in a row that showed a queue
         self.jitter = 0  # smallest variation any round ended with: what is there without a queue
         self._samples: list[int] = []
         self._gathered_rounds = 0
         self._epochs = (0, 0)  # minima of the last epoch and of this one
         self._epoch_end = 0
+
+    @property
+    def has_queue(self) -> bool:
+        """True when the round judged last showed a queue."""
+        return self.queue_rounds > 0
 
     @property
     def min_rtt(self) -> int:
@@ -53,7 +58,15 @@ class Rounds:
             self._epochs = (self._epochs[1], rtt)
             self._epoch_end = now + _MIN_RTT_EPOCH
         self._epochs = (self._epochs[0], min(self._epochs[1], rtt))
-        self.has_queue = rtt > self.min_rtt * 5 // 4 + NS_PER_MS
+        has_queue = rtt > self.min_rtt * 5 // 4 + NS_PER_MS
+        self.queue_rounds = self.queue_rounds + 1 if has_queue else 0
+
+    def on_path_seen(self, rtt: int, now: int) -> None:
+        """The round trip without a queue has been looked at: it is `rtt` (ns), whatever was thought before."""
+        self._epochs = (rtt, rtt)
+        self._epoch_end = now + _MIN_RTT_EPOCH
+        self._samples.clear()
+        self._gathered_rounds = self.queue_rounds = 0
 
     def is_queue_building(self) -> bool:
         """True when the samples so far show a growing queue (HyStart++, RFC 9406 §4.2), jitter allowed for."""
