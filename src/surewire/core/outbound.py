@@ -115,8 +115,8 @@ class Outbound:
         segment = self.rules.segment
         if self.rules.has_byte_acks:
             room = min(room, segment)
-            if start < self.scoreboard.size:
-                stop = min(stop, max(self.rules.max_offset, start + 1))
+            if start < self.scoreboard.size:  # its window may be smaller than was thought: a probe's business then
+                stop = min(stop, self.rules.max_offset)
         if stop - start > room:
             stop = start + room // segment * segment
         return (start, stop) if stop > start else None
@@ -295,7 +295,7 @@ class Outbound:
     def _arm_pto(self, now: int) -> None:
         """Arm the probe timer while something is unsettled, or while a closed window could stay closed."""
         board = self.scoreboard
-        is_blocked = board.has_unsent and board.next_offset >= self.rules.max_offset
+        is_blocked = board.has_lost or (board.has_unsent and board.next_offset >= self.rules.max_offset)
         if self.log.bytes_in_flight == 0 and not is_blocked:
             self._timers.cancel(Timer.PTO)
             return
