@@ -212,6 +212,7 @@ def _path_report(run: FinishedRun) -> str:
     rows = (
         ("datagrams offered", "offered"),
         ("lost", "lost"),
+        ("dropped, queue full", "queue_dropped"),
         ("delivered twice", "duplicated"),
         ("corrupted", "corrupted"),
         ("reordered", "reordered"),
