@@ -9,7 +9,7 @@ delivers C(1 - p) only to a sender that sends C. So the bandwidth is what delive
 the first too large, never the second, and congestion makes the second too large, never the first.
 
 Phases: STARTUP multiplies the rate each round trip until the bandwidth stops growing or the round trip
-does; DRAIN empties the queue that made; CRUISE cycles through gains 1.25, 0.75 and then 1, or 0.9 while
+does; DRAIN empties the queue that made; CRUISE cycles through gains 1.25, 0.75 and then 1, or less while
 the round trips say that a queue stands. With every cycle the 0.75 phase shows the empty path again, and
 PROBE_RTT makes sure of it (`rtt_probe`): every ten seconds, and when the queue seems to stand for a cycle.
 
@@ -31,7 +31,8 @@ from surewire.core.units import NS_PER_MS, NS_PER_S
 _STARTUP_GAIN = 277  # per cent; 4 ln 2, the least that doubles the delivery rate in a round trip
 _DRAIN_GAIN = 50
 _CYCLE = (125, 75, 100, 100, 100, 100, 100, 100)
-_QUEUE_GAIN = 90  # cruising with a standing queue
+_QUEUE_GAIN_STEP = 10  # less for each round judged to have a queue, when cruising
+_QUEUE_GAIN_LEAST = 60
 _CWND_GAIN = 2
 _INITIAL_SEGMENTS = 10  # RFC 6928
 _MIN_SEGMENTS = 4
@@ -106,7 +107,9 @@ class PathModel:
         if self.mode is Mode.PROBE_RTT:
             return 100
         gain = _CYCLE[self._cycle]
-        return _QUEUE_GAIN if gain == 100 and self._rounds.has_queue else gain
+        if gain < 100 or not self._rounds.has_queue:
+            return gain
+        return max(100 - _QUEUE_GAIN_STEP * self._rounds.queue_rounds, _QUEUE_GAIN_LEAST)
 
     # What the connection tells.
 
