@@ -1,4 +1,4 @@
-"""Reliable byte streams and file transfer over UDP that keep their speed where TCP gives up.
+"""Reliable file transfer over UDP that keeps its speed where TCP gives up.
 
 Here are the errors. The rest is where it belongs: `surewire.rdp` (sessions of the RDP protocol),
 `surewire.core` (the protocol core), `surewire.impair` (a model of a bad network), `surewire.sim`

@@ -20,11 +20,27 @@ from surewire.wire.segment import PacketType
 
 HostPort = tuple[str, int]
 
+_INTERRUPTED_NS = 50_000  # two readings of a clock that lie further apart had something else between them
+
 
 def address_text(address: HostPort) -> str:
     """`ip:port`, with brackets around an IPv6 address."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _wall_offset() -> int:
+    """Nanoseconds from the monotonic clock to the one on the wall, also when the process is interrupted in between."""
+    best, offset = -1, 0
+    for _ in range(3):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        apart = time.monotonic_ns() - before
+        if best < 0 or apart < best:
+            best, offset = apart, wall - before
+        if best < _INTERRUPTED_NS:
+            break
+    return offset
 
 
 class PacketLines:
@@ -43,7 +59,7 @@ class PacketLines:
         if not records:
             return
         middles, lines = self._middles, []
-        offset = time.time_ns() - time.monotonic_ns()  # each time anew: the clock on the wall may be set
+        offset = _wall_offset()  # each time anew: the clock on the wall may be set
         stamped, stamp = -1, ""
         for event, kind, number, size, peer, at in records:
             if at != stamped:
