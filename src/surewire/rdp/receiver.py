@@ -238,11 +238,15 @@ class RdpReceiver:
             self.stats.strangers += 1
             self._put_stray_rst(segment, source)
             return
+        is_fresh = True
         if segment.offer is not None and self.is_ours:
-            self._belongs(source, 0, 0, segment.offer.packet_number)  # a NAT may have changed its binding since
-            self._acks.on_received(segment.offer.packet_number, segment.offer.packet_number + 1, now=now)
+            packet_number = segment.offer.packet_number
+            is_fresh = self._acks.is_new(packet_number)
+            self._belongs(source, 0, 0, packet_number)  # a NAT may have changed its binding since
+            self._acks.on_received(packet_number, packet_number + 1, now=now)
         self._acks.make_due()
-        self._arm_idle(now)
+        if is_fresh:  # replays keep nothing alive
+            self._arm_idle(now)
 
     def _is_unused(self) -> bool:
         """True when somebody has opened and sent nothing since: perhaps a stray packet, or a sender that is gone."""
