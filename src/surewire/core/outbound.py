@@ -125,8 +125,7 @@ class Outbound:
         board, rules = self.scoreboard, self.rules
         start = board.next_offset
         if start == board.size:
-            is_allowed = rules.may_finish and (rules.may_finish_early or board.is_data_acked)
-            return (start, start + 1) if is_allowed else None
+            return (start, start + 1) if rules.may_finish_early or board.is_data_acked else None
         stop = min(board.size, rules.max_offset)
         if stop < board.size and (stop - start >= rules.segment or board.una < start):
             stop -= (stop - start) % rules.segment  # sender-side avoidance of the silly window (RFC 9293 §3.8.6.2.1)
@@ -216,8 +215,8 @@ class Outbound:
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
         self.stats.spurious_segments += sum(run.count for run in spurious)
-        latest = echoed if echoed in settled else settled[-1]
-        sample = self._sampler.on_acked(settled, latest or settled[-1], now=now, shortest=self.rtt.smoothed_rtt // 2)
+        latest = echoed if echoed is not None and echoed in settled else settled[-1]
+        sample = self._sampler.on_acked(settled, latest, now=now, shortest=self.rtt.smoothed_rtt // 2)
         lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
         self.controller.on_ack(
             AckSample(
@@ -333,18 +332,16 @@ class SendRules:
     Attributes:
         segment: bytes of stream data in a full segment.
         max_offset: stream offset the peer's window ends at.
-        may_finish: the end mark may be sent.
-        may_finish_early: ... even before all data are acknowledged.
+        may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
         max_closing_pto: longest wait between probes once all data are acknowledged, ns.
     """
 
-    __slots__ = ("has_byte_acks", "max_closing_pto", "max_offset", "may_finish", "may_finish_early", "segment")
+    __slots__ = ("has_byte_acks", "max_closing_pto", "max_offset", "may_finish_early", "segment")
 
     def __init__(self, *, segment: int, max_closing_pto: int) -> None:
         self.segment = segment
         self.max_offset = 0
-        self.may_finish = True
         self.may_finish_early = False
         self.has_byte_acks = True
         self.max_closing_pto = max_closing_pto

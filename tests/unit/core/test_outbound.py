@@ -39,16 +39,6 @@ def test_to_a_plain_peer_the_end_mark_waits_until_all_data_are_acknowledged() ->
     assert sender.timers.next_deadline() is None
 
 
-def test_the_end_mark_waits_for_permission() -> None:
-    sender = Sender(500)
-    sender.outbound.rules.may_finish = False
-    sender.drain()
-    sender.ack((0, 1), position=500)
-    assert sender.drain() == []
-    sender.outbound.rules.may_finish = True
-    assert spans(sender.drain()) == [(500, 501)]
-
-
 def test_a_train_is_limited_and_a_run_to_a_plain_peer_is_one_segment() -> None:
     sender = Sender(200_000, rate=10**9)
     limit = sender.drain()[0].nbytes // SEGMENT
