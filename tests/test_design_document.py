@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from surewire.core.state import mermaid
+from surewire.core.state import DUPLEX, SIMPLEX, Transitions, mermaid
 from surewire.core.timers import Timer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,8 +17,9 @@ FILES = sorted(set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", DOCUMENT)))
 METHODS = sorted(set(re.findall(r"`([A-Z][A-Za-z]+)\.([a-z_]+)`", DOCUMENT)) - {("random", "Random")})
 
 
-def test_the_state_diagram_is_current() -> None:
-    assert f"```mermaid\n{mermaid()}```\n" in DOCUMENT
+@pytest.mark.parametrize("table", [SIMPLEX, DUPLEX])
+def test_the_state_diagrams_are_current(table: Transitions) -> None:
+    assert f"```mermaid\n{mermaid(table)}```\n" in DOCUMENT
 
 
 def test_every_timer_is_explained() -> None:

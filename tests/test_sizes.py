@@ -24,8 +24,8 @@ def files(*folders: str) -> list[Path]:
     return [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
 
 
-SOURCE = files("src", "scripts")
-ALL = files("src", "scripts", "tests", "examples", "bench")
+SOURCE = files("src", "scripts", "streamer")
+ALL = files("src", "scripts", "streamer", "tests", "examples", "bench")
 
 
 def functions(tree: ast.Module) -> Iterator[Function]:

@@ -15,7 +15,8 @@ class AckTracker:
     """The receiving side's record of packet numbers and its acknowledgment policy.
 
     An acknowledgment is due at once after `ack_every` arrivals, after one out of order or repeated
-    (the sender needs to know, RFC 9000 §13.2.1), and otherwise when `max_ack_delay` has passed.
+    (the sender needs to know, RFC 9000 §13.2.1; `ack_reordered` turns that off for formats in which each
+    acknowledgment tells of many arrivals), and otherwise when `max_ack_delay` has passed.
     """
 
     __slots__ = (
@@ -65,10 +66,20 @@ class AckTracker:
         self.largest = max(self.largest, stop - 1)
         self.latest, self.latest_at = stop - 1, now
         self._pending += stop - start
-        if not in_order or not new or self._pending >= self._config.ack_every:
+        is_odd = self._config.ack_reordered and not (in_order and new)
+        if is_odd or self._pending >= self._config.ack_every:
             self._is_due = True
         elif self._timers.deadline(Timer.DELAYED_ACK) is None:
             self._timers.arm(Timer.DELAYED_ACK, now + self._config.max_ack_delay)
+
+    @property
+    def is_pending(self) -> bool:
+        """True when something has arrived that no acknowledgment sent so far tells of."""
+        return self._is_due or self._pending > 0
+
+    def received_ranges(self) -> list[tuple[int, int]]:
+        """Every range [start, stop) of remembered numbers, highest first: for formats that report a whole window."""
+        return self._received.newest(self._config.max_ack_ranges)
 
     def make_due(self) -> None:
         """Let an acknowledgment go out now, whatever arrived."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
 
+_MAY_BE_ZERO = {"ack_reordered", "overtaking_window", "min_pto"}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransportConfig:
@@ -21,6 +23,10 @@ class TransportConfig:
             that each is reported in several acknowledgments, of which some may be lost.
         max_ack_ranges: most it reports.
         max_tracked_ranges: ranges of received numbers that are remembered; 16 bytes each, so 64 kB.
+        ack_reordered: acknowledge at once what arrived out of order or twice (RFC 9000 §13.2.1).
+        overtaking_window: how much later than another a transmission must have been sent, at least, for its
+            arrival to show that the other is lost; 0: loss is judged by time instead (see `loss`).
+        min_pto: shortest wait before the first probe; 0 leaves it to the round trips.
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
         handshake_timeout: time after which an unanswered opening is given up.
@@ -40,6 +46,9 @@ class TransportConfig:
     min_ack_ranges: int = 16
     max_ack_ranges: int = 48
     max_tracked_ranges: int = 4096
+    ack_reordered: bool = True
+    overtaking_window: int = 0
+    min_pto: int = 0
     max_pto: int = 2 * NS_PER_S
     idle_timeout: int = 30 * NS_PER_S
     handshake_timeout: int = 30 * NS_PER_S
@@ -56,7 +65,8 @@ class TransportConfig:
             ConfigError: a value is not positive, or a train is longer than the system call takes.
         """
         for name in self.__slots__:
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} must be positive")
+            least = 0 if name in _MAY_BE_ZERO else 1
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be positive" if least else f"{name} must not be negative")
         if self.max_train > 64:
             raise ConfigError("max_train is at most 64 segments")

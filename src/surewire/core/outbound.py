@@ -10,11 +10,13 @@ Order of work for a session: `poll_runs` until it returns nothing; then look at 
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from surewire.core.byte_acks import ByteAcks
 from surewire.core.config import TransportConfig
 from surewire.core.congestion import AckSample, CongestionController, PhaseOutcome
 from surewire.core.delivery import DeliverySampler
-from surewire.core.loss import ReorderingWindow
+from surewire.core.loss import OvertakingWindow, ReorderingWindow
 from surewire.core.pacer import Pacer
 from surewire.core.ranges import RangeSet
 from surewire.core.rtt import RttEstimator
@@ -24,6 +26,7 @@ from surewire.core.timers import Timer, TimerTable
 from surewire.errors import RemoteProtocolError
 
 _PROBES_BEFORE_RETREAT = 4  # probe timeouts without progress, after which a lower byte position is believed
+_SMALL_PROBE = 32  # bytes that are rather sent again than asked for by a ping: they cost hardly more
 _BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10  # bounds the work for an acknowledgment that names no packet numbers
 
 
@@ -40,12 +43,12 @@ class OutboundStats:
 
 
 class Outbound:
-    """Sends a stream of `size` bytes and its end mark."""
+    """Sends a stream of `size` bytes (None: of as many as the scoreboard is told of later) and its end mark."""
 
     def __init__(
         self,
         *,
-        size: int,
+        size: int | None,
         segment: int,
         config: TransportConfig,
         controller: CongestionController,
@@ -58,10 +61,11 @@ class Outbound:
         self.rtt = rtt
         self.controller = controller
         self.stats = OutboundStats()
-        self.rules = SendRules(segment=segment, max_closing_pto=config.max_closing_pto)
+        self.rules = SendRules(segment=segment, config=config)
         self._config = config
         self._timers = timers
         self._reordering = ReorderingWindow(rtt)
+        self._overtaking = OvertakingWindow(rtt, least=config.overtaking_window) if config.overtaking_window else None
         self._sampler = DeliverySampler(now)
         self._pacer = Pacer(segment=segment, now=now)
         self._byte_acks = ByteAcks()
@@ -79,7 +83,7 @@ class Outbound:
         allowance = self._pacer.allowance(rate, now=now)
         room = min(self._window_room(), allowance, self._config.max_train * self.rules.segment)
         runs: list[SentRun] = []
-        while (piece := self._next_piece(room)) is not None:
+        while len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
             start, stop = piece
             runs.append(self._transmit(start, stop, now=now, retransmission=start < self.scoreboard.next_offset))
             room -= stop - start
@@ -117,7 +121,7 @@ class Outbound:
             room = min(room, segment)
             if start < self.scoreboard.size:  # its window may be smaller than was thought: a probe's business then
                 stop = min(stop, self.rules.max_offset)
-        if stop - start > room:
+        if self.scoreboard.cut(start, stop, room) < stop:
             stop = start + room // segment * segment
         return (start, stop) if stop > start else None
 
@@ -125,18 +129,19 @@ class Outbound:
         board, rules = self.scoreboard, self.rules
         start = board.next_offset
         if start == board.size:
-            return (start, start + 1) if rules.may_finish_early or board.is_data_acked else None
+            may_end = board.is_finished and (rules.may_finish_early or board.is_data_acked)
+            return (start, start + 1) if may_end else None
         stop = min(board.size, rules.max_offset)
         if stop < board.size and (stop - start >= rules.segment or board.una < start):
             stop -= (stop - start) % rules.segment  # sender-side avoidance of the silly window (RFC 9293 §3.8.6.2.1)
-        if stop <= start:
+        if stop <= start or start > board.size:
             return None
-        return (start, stop) if start < board.size else None
+        return start, stop + (stop == board.size and board.is_finished and board.end_rides)
 
     def _transmit(self, start: int, stop: int, *, now: int, retransmission: bool) -> SentRun:
         run = SentRun(
             first=self.log.next_number,
-            count=-(-(stop - start) // self.rules.segment),
+            count=max(-(-(min(stop, self.scoreboard.size) - start) // self.rules.segment), 1),
             offset=start,
             nbytes=stop - start,
             segment=self.rules.segment,
@@ -199,7 +204,7 @@ class Outbound:
 
     def _on_numbers(self, ranges: list[tuple[int, int]], *, echo: int | None, ack_delay: int, now: int) -> bool:
         """Settle packet numbers; True when any of them was news."""
-        before = self.log.largest_acked
+        before, before_sent_at = self.log.largest_acked, self.log.largest_acked_sent_at
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
         echoed = None if echo is None else self.log.find(echo)
@@ -212,6 +217,8 @@ class Outbound:
             if run.last < before and not self.rules.has_byte_acks:
                 self.stats.reordered += run.count
                 self._reordering.on_overtaken(sent_at=run.sent_at, now=now)
+                if self._overtaking is not None:
+                    self._overtaking.on_overtaken(lead=before_sent_at - run.sent_at, now=now)
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
         self.stats.spurious_segments += sum(run.count for run in spurious)
@@ -260,9 +267,22 @@ class Outbound:
     def on_pto(self, *, now: int) -> None:
         """`Timer.PTO` has expired: a probe may go out whatever the window says (RFC 9002 §6.2.4)."""
         self._probing.on_expired()
+        if self.rules.probe is Probe.EVERYTHING:
+            self._resend_everything(now)
         self._arm_pto(now)
 
+    def _resend_everything(self, now: int) -> None:
+        """Take all that is in flight for lost: go-back-N, and stop-and-wait with its single segment."""
+        self._probing.due = 0
+        self.stats.probes += 1
+        lost = self.log.in_flight()
+        for run in lost:
+            self.log.declare_lost(run)
+        self._on_lost(lost, now)
+
     def _detect_lost(self, now: int) -> list[SentRun]:
+        if self._overtaking is not None:
+            return self.log.detect_lost(sent_before=self.log.largest_acked_sent_at - self._overtaking.window(now))[0]
         delay = self._reordering.loss_delay(now)
         lost, waiting = self.log.detect_lost(sent_before=now - delay)
         self._timers.set(Timer.LOSS, None if waiting is None else waiting.sent_at + delay)
@@ -292,24 +312,32 @@ class Outbound:
         self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)
 
     def _arm_pto(self, now: int) -> None:
-        """Arm the probe timer while something is unsettled, or while a closed window could stay closed."""
+        """Arm the probe timer while something is unacknowledged, or while a closed window could stay closed."""
         board = self.scoreboard
         is_blocked = board.has_lost or (board.has_unsent and board.next_offset >= self.rules.max_offset)
-        if self.log.bytes_in_flight == 0 and not is_blocked:
+        is_settled = self.log.bytes_in_flight == 0 or board.una >= board.next_offset  # copies may still be on their way
+        if is_settled and not is_blocked:
             self._timers.cancel(Timer.PTO)
             return
         if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
-            limit = self.rules.max_closing_pto if board.is_data_acked else self._config.max_pto
-            pto = self.rtt.pto(self._config.max_ack_delay)
+            limit = self.rules.max_closing_pto if board.is_data_acked else self.rules.max_pto
+            pto = max(self.rtt.pto(self._config.max_ack_delay), self._config.min_pto)
+            if self.rules.probe is Probe.PING:
+                pto = min(pto, limit)  # a needless ping costs little, a late one a round trip
             wait = min(pto << self._probing.count, max(limit, pto))
             newest = self.log.newest_sent_at if self.log.bytes_in_flight else now
             self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
 
     def _probe(self, now: int) -> SentRun | None:
-        """Send one segment: lost bytes, else new ones, else the lowest unacknowledged ones again."""
+        """Send one segment: lost bytes, else new ones, else the lowest unacknowledged ones again; or a ping."""
         self._probing.due -= 1
         self.stats.probes += 1  # also one for which nothing is left to send
         board = self.scoreboard
+        if self.rules.probe is Probe.PING:
+            self._probing.due = 0  # pings are answered at once; a second one would tell no more
+            piece = board.next_unacked(0, self.rules.segment)
+            if piece is None or piece[1] - piece[0] > _SMALL_PROBE:
+                return self._transmit(board.next_offset, board.next_offset, now=now, retransmission=False)
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
             return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)
@@ -326,10 +354,21 @@ class Outbound:
         return None
 
 
+class Probe(Enum):
+    """What goes out when nothing was acknowledged for a probe timeout."""
+
+    SEGMENT = auto()  # bytes worth sending anyway, or again (RFC 9002 §6.2.4)
+    PING = auto()  # a packet number without bytes: costs little, and its acknowledgment shows what is lost
+    EVERYTHING = auto()  # all that is in flight, again: what go-back-N does
+
+
 class SendRules:
     """What the session lets the sending half do; it changes as the peer shows itself.
 
     Attributes:
+        probe: what a probe timeout sends. PING needs packet numbers on the wire.
+        max_runs: runs that one call of `poll_runs` returns at most.
+        max_pto: longest wait between probes, ns.
         segment: bytes of stream data in a full segment.
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
@@ -337,14 +376,26 @@ class SendRules:
         max_closing_pto: longest wait between probes once all data are acknowledged, ns.
     """
 
-    __slots__ = ("has_byte_acks", "max_closing_pto", "max_offset", "may_finish_early", "segment")
+    __slots__ = (
+        "has_byte_acks",
+        "max_closing_pto",
+        "max_offset",
+        "max_pto",
+        "max_runs",
+        "may_finish_early",
+        "probe",
+        "segment",
+    )
 
-    def __init__(self, *, segment: int, max_closing_pto: int) -> None:
+    def __init__(self, *, segment: int, config: TransportConfig) -> None:
         self.segment = segment
+        self.probe = Probe.SEGMENT
+        self.max_runs = config.max_train
+        self.max_pto = config.max_pto
         self.max_offset = 0
         self.may_finish_early = False
         self.has_byte_acks = True
-        self.max_closing_pto = max_closing_pto
+        self.max_closing_pto = config.max_closing_pto
 
 
 class _Probing:

@@ -1,8 +1,9 @@
 """Which bytes of the outgoing stream are unsent, lost, or acknowledged (RFC 6675's scoreboard, in bytes).
 
-The stream's bytes have offsets from 0. The end of the stream is one more, imaginary byte at offset
-`size`, as TCP's FIN takes a sequence number (RFC 9293 §3.4): so the end is sent, lost, sent again and
-acknowledged by the same code as any byte. It is never sent together with real ones.
+The stream's bytes have offsets from 0. Its length may be known at once (a file) or grow until the
+application finishes it. The end of the stream is one more, imaginary byte at offset `size`, as TCP's
+FIN takes a sequence number (RFC 9293 §3.4): so the end is sent, lost, sent again and acknowledged by
+the same code as any byte. Whether it may travel together with the last real ones is up to the format.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from surewire.core.ranges import RangeSet
 class Scoreboard:
     """The sending side's books, in stream offsets."""
 
-    __slots__ = ("_acked", "_lost", "next_offset", "size")
+    __slots__ = ("_acked", "_lost", "end_rides", "is_finished", "next_offset", "size")
 
-    def __init__(self, size: int) -> None:
-        self.size = size  # bytes of the stream, without the end mark
+    def __init__(self, size: int | None) -> None:
+        """Take the length of the stream in bytes, or None for one that grows until `finish`."""
+        self.size = size or 0  # bytes of the stream so far, without the end mark
+        self.is_finished = size is not None  # there is an end mark at `size`
+        self.end_rides = False  # the end mark may be sent in one piece with the bytes before it
         self.next_offset = 0  # all below has been sent at least once
         self._acked = RangeSet()
         self._lost = RangeSet()
@@ -27,9 +31,17 @@ class Scoreboard:
         first = self._acked.first
         return first[1] if first is not None and first[0] == 0 else 0
 
+    def extend(self, size: int) -> None:
+        """The stream has `size` bytes now, no fewer than before."""
+        self.size = size
+
+    def finish(self) -> None:
+        """The stream will not grow any more: its end mark may be sent."""
+        self.is_finished = True
+
     @property
     def is_data_acked(self) -> bool:
-        """True when every byte before the end mark is acknowledged."""
+        """True when every byte there is so far, the end mark apart, is acknowledged."""
         return self.una >= self.size
 
     @property
@@ -56,9 +68,14 @@ class Scoreboard:
         if not gaps:
             return None
         start, stop = gaps[0]
-        if start < self.size:
+        if start < self.size and not self.end_rides:
             stop = min(stop, self.size)
-        return start, min(stop, start + length)
+        return start, self.cut(start, stop, length)
+
+    def cut(self, start: int, stop: int, length: int) -> int:
+        """Where a piece from `start` ends that has at most `length` real bytes; a riding end mark is not counted."""
+        limit = start + length
+        return stop if min(stop, self.size) <= limit else limit
 
     def on_acked(self, start: int, stop: int) -> None:
         """Bytes [start, stop) arrived."""
@@ -77,9 +94,9 @@ class Scoreboard:
             self._lost.add(low, high)
 
     def peek_lost(self) -> tuple[int, int] | None:
-        """The lowest lost range, the end mark apart from the rest."""
+        """The lowest lost range; the end mark apart from the rest, unless it rides."""
         first = self._lost.first
-        if first is not None and first[0] < self.size < first[1]:
+        if first is not None and first[0] < self.size < first[1] and not self.end_rides:
             return first[0], self.size
         return first
 

@@ -131,6 +131,7 @@ class SentLog:
         self.next_number = 0
         self.sent_total = 0
         self.largest_acked = -1
+        self.largest_acked_sent_at = 0
         self.newest_sent_at = 0
         self.bytes_in_flight = 0
         self._runs: list[SentRun] = []
@@ -187,7 +188,7 @@ class SentLog:
             settled.sort(key=_first)
         newest = max((run for settled in outcome for run in settled), key=_first, default=None)
         if newest is not None and newest.last > self.largest_acked:
-            self.largest_acked = newest.last
+            self.largest_acked, self.largest_acked_sent_at = newest.last, newest.sent_at
         return outcome
 
     def _settle(self, low: int, high: int, outcome: AckOutcome) -> None:

@@ -1,17 +1,26 @@
-"""The connection states of a one-way transfer, and every way from one to another, in one table.
+"""The connection states, and every way from one to another, in two tables.
 
-Names are RFC 9293 §3.3.2's where they apply. RDP data flow one way, so only the side that sends data
-finishes, and the SYN's acknowledgment needs none of its own: a receiver is ESTABLISHED at once. The
-table is role-blind; which inputs a role can meet follows from how it was opened. A pair that is not in
-the table is illegal, and meeting one is a defect of ours, not of the peer: sessions must sort out
-what a peer sends before they feed it here.
+Names are RFC 9293 §3.3.2's where they apply. A pair that is not in the table is illegal, and meeting
+one is a defect of ours, not of the peer: sessions must sort out what a peer sends before they feed it
+here. The tables are role-blind; which inputs a role can meet follows from how it was opened.
+
+`SIMPLEX`: data flow one way (a file), so only the side that sends data finishes, and the SYN's
+acknowledgment needs none of its own: a receiver is ESTABLISHED at once.
 
     sender    CLOSED -> SYN_SENT -> ESTABLISHED -> FIN_WAIT_1 -> CLOSED
     receiver  CLOSED -> LISTEN -> ESTABLISHED -> CLOSE_WAIT -> TIME_WAIT -> CLOSED
+
+`DUPLEX`: data flow both ways, and each side finishes when it likes (RFC 9293, figure 5, from
+ESTABLISHED on). Data ride on the SYN, so an opened connection takes the application's at once.
+
+    first to finish   ESTABLISHED -> FIN_WAIT_1 -> FIN_WAIT_2 -> TIME_WAIT -> CLOSED
+    second            ESTABLISHED -> CLOSE_WAIT -> LAST_ACK -> CLOSED
+    both at once      ESTABLISHED -> FIN_WAIT_1 -> CLOSING -> TIME_WAIT -> CLOSED
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 from surewire.errors import LocalProtocolError
@@ -24,9 +33,12 @@ class State(Enum):
     LISTEN = auto()  # waiting for anybody's SYN
     SYN_SENT = auto()  # SYN sent, not acknowledged
     ESTABLISHED = auto()  # data flow
-    FIN_WAIT_1 = auto()  # FIN sent, not acknowledged (data before it may be missing still)
-    CLOSE_WAIT = auto()  # FIN and all data received; the application has not confirmed them yet
-    TIME_WAIT = auto()  # FIN acknowledged; a repeated FIN is acknowledged again
+    FIN_WAIT_1 = auto()  # finished, the FIN not acknowledged (data before it may be missing still)
+    FIN_WAIT_2 = auto()  # FIN acknowledged; the peer has not finished
+    CLOSING = auto()  # both have finished, ours is not acknowledged
+    CLOSE_WAIT = auto()  # FIN and all data received; the application has not confirmed, or not finished
+    LAST_ACK = auto()  # finished after the peer; the FIN is not acknowledged
+    TIME_WAIT = auto()  # the peer's FIN is acknowledged; a repeated one is acknowledged again
 
 
 class Input(Enum):
@@ -34,9 +46,11 @@ class Input(Enum):
 
     OPEN_ACTIVE = auto()
     OPEN_PASSIVE = auto()
+    OPEN_DUPLEX = auto()
     SYN_RECEIVED = auto()
     SYN_ACKED = auto()
     FIN_SENT = auto()
+    FINISH = auto()  # the application writes no more
     FIN_ACKED = auto()
     FIN_RECEIVED = auto()  # and everything before it
     CONFIRM = auto()  # the application has stored everything
@@ -45,16 +59,14 @@ class Input(Enum):
     ABORT = auto()
 
 
-_OPEN_STATES = (
-    State.LISTEN,
-    State.SYN_SENT,
-    State.ESTABLISHED,
-    State.FIN_WAIT_1,
-    State.CLOSE_WAIT,
-    State.TIME_WAIT,
-)
+Transitions = Mapping[tuple[State, Input], State]
 
-TRANSITIONS: dict[tuple[State, Input], State] = {
+
+def _ends(*states: State) -> dict[tuple[State, Input], State]:
+    return {(state, end): State.CLOSED for state in states for end in (Input.TIMEOUT, Input.ABORT)}
+
+
+SIMPLEX: Transitions = {
     (State.CLOSED, Input.OPEN_ACTIVE): State.SYN_SENT,
     (State.CLOSED, Input.OPEN_PASSIVE): State.LISTEN,
     (State.LISTEN, Input.SYN_RECEIVED): State.ESTABLISHED,
@@ -63,22 +75,43 @@ TRANSITIONS: dict[tuple[State, Input], State] = {
     (State.FIN_WAIT_1, Input.FIN_ACKED): State.CLOSED,
     (State.ESTABLISHED, Input.FIN_RECEIVED): State.CLOSE_WAIT,
     (State.CLOSE_WAIT, Input.CONFIRM): State.TIME_WAIT,
-    **{(state, Input.TIMEOUT): State.CLOSED for state in _OPEN_STATES},
-    **{(state, Input.ABORT): State.CLOSED for state in _OPEN_STATES},
+    **_ends(State.LISTEN, State.SYN_SENT, State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.TIME_WAIT),
     **{
         (state, Input.RESET): State.CLOSED
         for state in (State.SYN_SENT, State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.TIME_WAIT)
     },
 }
 
+DUPLEX: Transitions = {
+    (State.CLOSED, Input.OPEN_DUPLEX): State.ESTABLISHED,
+    (State.ESTABLISHED, Input.FINISH): State.FIN_WAIT_1,
+    (State.ESTABLISHED, Input.FIN_RECEIVED): State.CLOSE_WAIT,
+    (State.FIN_WAIT_1, Input.FIN_ACKED): State.FIN_WAIT_2,
+    (State.FIN_WAIT_1, Input.FIN_RECEIVED): State.CLOSING,
+    (State.FIN_WAIT_2, Input.FIN_RECEIVED): State.TIME_WAIT,
+    (State.CLOSING, Input.FIN_ACKED): State.TIME_WAIT,
+    (State.CLOSE_WAIT, Input.FINISH): State.LAST_ACK,
+    (State.LAST_ACK, Input.FIN_ACKED): State.CLOSED,
+    **_ends(
+        State.ESTABLISHED,
+        State.FIN_WAIT_1,
+        State.FIN_WAIT_2,
+        State.CLOSING,
+        State.CLOSE_WAIT,
+        State.LAST_ACK,
+        State.TIME_WAIT,
+    ),
+}
+
 
 class StateMachine:
-    """The current state, changed through `TRANSITIONS` only."""
+    """The current state, changed through one table only."""
 
-    __slots__ = ("state",)
+    __slots__ = ("_transitions", "state")
 
-    def __init__(self) -> None:
+    def __init__(self, transitions: Transitions) -> None:
         self.state = State.CLOSED
+        self._transitions = transitions
 
     def handle(self, event: Input) -> State:
         """Follow `event` to the next state and return it.
@@ -86,17 +119,17 @@ class StateMachine:
         Raises:
             LocalProtocolError: the table has no such transition.
         """
-        target = TRANSITIONS.get((self.state, event))
+        target = self._transitions.get((self.state, event))
         if target is None:
             raise LocalProtocolError(f"{event.name} is not possible in state {self.state.name}")
         self.state = target
         return target
 
 
-def mermaid() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
+def mermaid(transitions: Transitions) -> str:
+    """A table as a Mermaid state diagram, for the documentation."""
     lines = ["stateDiagram-v2"]
-    for (state, event), target in TRANSITIONS.items():
+    for (state, event), target in transitions.items():
         if event not in (Input.TIMEOUT, Input.ABORT, Input.RESET):
             lines.append(f"    {state.name} --> {target.name}: {event.name}")
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ class Timer(IntEnum):
     LOSS = auto()  # a transmission has waited out the reordering window and is lost (RFC 9002 §6.1.2)
     PTO = auto()  # nothing was acknowledged for a probe timeout: a probe goes out (RFC 9002 §6.2)
     PACING = auto()  # the pacer has earned the next train
+    COALESCE = auto()  # a segment that is not full was held back long enough (Nagle's algorithm, RFC 9293 §3.7.4)
     DELAYED_ACK = auto()  # an acknowledgment was held back long enough
     IDLE = auto()  # the peer has been silent for the stated deadline: the connection is lost
     LINGER = auto()  # TIME_WAIT is over (RFC 9293 §3.6.1)

@@ -15,7 +15,7 @@ from collections import deque
 
 from surewire.core.acks import AckTracker
 from surewire.core.events import Closed, Established, Event, ReceivedAll
-from surewire.core.state import Input, State, StateMachine
+from surewire.core.state import SIMPLEX, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
@@ -52,7 +52,7 @@ class RdpReceiver:
         self.packets = PacketLog()
         self.started_at: int | None = None  # our ACK of the first SYN
         self.ended_at: int | None = None  # our ACK of the last FIN
-        self._machine = StateMachine()
+        self._machine = StateMachine(SIMPLEX)
         self._timers = TimerTable()
         self._events: deque[Event] = deque()
         self._outbox = Outbox(self.config.transport.max_train)

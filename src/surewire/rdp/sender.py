@@ -21,7 +21,7 @@ from surewire.core.events import Closed, Established, Event
 from surewire.core.outbound import Outbound
 from surewire.core.rtt import RttEstimator
 from surewire.core.sent_log import SentRun
-from surewire.core.state import Input, State, StateMachine
+from surewire.core.state import SIMPLEX, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
@@ -82,7 +82,7 @@ class RdpSender:
         self.packets = PacketLog()
         self.started_at: int | None = None  # the ACK of the first SYN
         self.ended_at: int | None = None  # the ACK of the last FIN
-        self._machine = StateMachine()
+        self._machine = StateMachine(SIMPLEX)
         self._timers = TimerTable()
         self._events: deque[Event] = deque()
         self._stream = OutgoingStream(source, isn=rng.randrange(_ISN_LIMIT), config=self.config)
