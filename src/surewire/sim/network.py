@@ -5,6 +5,9 @@ protocol time takes seconds. Everything random comes from seeded generators hand
 and events at the same time happen in the order in which they were scheduled: the same seed gives the
 same trace, byte for byte, and `trace_hash` shows it.
 
+A host may have a socket whose sendto blocks for a while, as the class-room network's does: then its endpoint is
+polled only when no send is in progress, so that each datagram is built as late as it can be.
+
 Limits: links are perfect about time (no scheduling noise), hosts take no time to compute, and a socket
 buffer is modelled only by a link's queue.
 """
@@ -18,7 +21,7 @@ from typing import Protocol
 
 from surewire.core.events import Event
 from surewire.core.trains import Address, Buffer, Train
-from surewire.impair import Link
+from surewire.impair import Delivery
 
 
 class Endpoint(Protocol):
@@ -35,13 +38,44 @@ class Endpoint(Protocol):
     def poll_event(self) -> Event | None: ...
 
 
-class Host:
-    """An endpoint at an address. `on_event` is the application: it may call the endpoint's verbs."""
+class OneWayLink(Protocol):
+    """What carries datagrams from one host to another: `impair.Link`, `impair.ClassroomLink`, or a test's own."""
 
-    def __init__(self, address: Address, endpoint: Endpoint, on_event: Callable[[Event, int], None]) -> None:
+    def transmit(self, datagram: bytes, *, now: int) -> list[Delivery]: ...
+
+
+class Host:
+    """An endpoint at an address, its socket, and the application that uses it."""
+
+    def __init__(
+        self,
+        address: Address,
+        endpoint: Endpoint,
+        on_event: Callable[[Event, int], None],
+        *,
+        on_turn: Callable[[int], bool] | None = None,
+        send_time: int = 0,
+    ) -> None:
+        """A host, not yet on a network.
+
+        Args:
+            address: where it sends from and is found.
+            endpoint: what the network drives.
+            on_event: called with each event of the endpoint and the time; may call the endpoint's verbs.
+            on_turn: called with the time after each round of polling, so that an application can read and
+                write; returns True if it called a verb, after which the endpoint is polled again.
+            send_time: ns one datagram occupies the sender before it enters the link, >= 0. Meanwhile
+                nothing is polled for sending; timeouts and arrivals go on.
+        """
         self.address = address
         self.endpoint = endpoint
         self.on_event = on_event
+        self.on_turn = on_turn
+        self.send_time = send_time
+        self.is_sending = False  # a sendto blocks
+        self.datagrams = 0  # given to sendto, those on no link included
+        self.sent_bytes = 0  # of these datagrams, without headers of lower layers
+        self.first_sent_at: int | None = None  # when sendto was first called, ns
         self.max_datagram = 0  # longest datagram sent, bytes
         self.wakeup: int | None = None
 
@@ -56,7 +90,7 @@ class Network:
         self.now = start
         self.datagrams = 0  # sent by any host
         self._hosts: dict[Address, Host] = {}
-        self._links: dict[tuple[int, int], Link] = {}
+        self._links: dict[tuple[int, int], OneWayLink] = {}
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
         self._trace = hashlib.sha256() if traced else None
@@ -77,7 +111,7 @@ class Network:
         self._hosts[host.address] = host
         self.at(self.now, lambda: self._service(host))
 
-    def connect(self, source: Host, destination: Host, link: Link) -> None:
+    def connect(self, source: Host, destination: Host, link: OneWayLink) -> None:
         """Let what `source` sends to `destination` pass through `link`."""
         self._links[id(source), id(destination)] = link
 
@@ -115,19 +149,27 @@ class Network:
         destination.endpoint.handle_datagrams(datagram, max(len(datagram), 1), source, now=self.now)
         self._service(destination)
 
-    def _service(self, host: Host) -> None:
+    def _service(self, host: Host, *, has_rung: bool = False) -> None:
+        self._take_turns(host)
+        deadline = host.endpoint.poll_timeout()
+        if deadline is None or (has_rung and host.is_sending and deadline <= self.now):
+            return  # what is still due can only wait to be sent, and the end of the send serves the host anyway
+        if host.wakeup is None or deadline < host.wakeup:
+            self._wake_at(host, max(deadline, self.now))
+
+    def _take_turns(self, host: Host) -> None:
+        """Let endpoint and application act until neither has anything more to do now."""
         endpoint = host.endpoint
         busy = True
         while busy:
             busy = False
-            while (train := endpoint.poll_transmit(now=self.now)) is not None:
+            while not host.is_sending and (train := endpoint.poll_transmit(now=self.now)) is not None:
                 self._send(host, train)
             while (event := endpoint.poll_event()) is not None:
                 host.on_event(event, self.now)
                 busy = True
-        deadline = endpoint.poll_timeout()
-        if deadline is not None and (host.wakeup is None or deadline < host.wakeup):
-            self._wake_at(host, max(deadline, self.now))
+            if host.on_turn is not None and host.on_turn(self.now):
+                busy = True
 
     def _wake_at(self, host: Host, time: int) -> None:
         host.wakeup = time
@@ -137,27 +179,50 @@ class Network:
                 return  # superseded by an earlier one
             host.wakeup = None
             deadline = host.endpoint.poll_timeout()
-            if deadline is not None and deadline <= self.now:
+            is_due = deadline is not None and deadline <= self.now
+            if is_due:
                 host.endpoint.handle_timeout(now=self.now)
-            self._service(host)
+            self._service(host, has_rung=is_due)
 
         self.at(time, wake)
 
     def _send(self, host: Host, train: Train) -> None:
-        destination = self._hosts.get(train.destination)
-        for datagram in train.datagrams():
-            self.datagrams += 1
-            host.max_datagram = max(host.max_datagram, len(datagram))
-            if self._trace is not None:
-                self._trace.update(b"%d %r %r %d " % (self.now, host.address, train.destination, len(datagram)))
-                self._trace.update(datagram)
-            if destination is None:
-                continue
-            link = self._links.get((id(host), id(destination)))
-            if link is None:
-                continue
-            for at, delivered in link.transmit(datagram, now=self.now):
-                self._deliver(at, delivered, host.address, destination)
+        """Give a train to the host's socket, one datagram after the other."""
+        if host.first_sent_at is None:
+            host.first_sent_at = self.now
+        datagrams = train.datagrams()
+        host.datagrams += len(datagrams)
+        host.sent_bytes += train.nbytes
+        host.max_datagram = max(host.max_datagram, min(train.stride, train.nbytes))
+        if not host.send_time:
+            for datagram in datagrams:
+                self._leave(host, datagram, train.destination)
+            return
+        host.is_sending = True
+        for turn, datagram in enumerate(datagrams, 1):
+            self._leave_later(host, datagram, train.destination, turn, is_last=turn == len(datagrams))
+
+    def _leave_later(self, host: Host, datagram: bytes, destination: Address, turn: int, *, is_last: bool) -> None:
+        def leave() -> None:
+            self._leave(host, datagram, destination)
+            if is_last:
+                host.is_sending = False
+                self._service(host)
+
+        self.at(self.now + turn * host.send_time, leave)
+
+    def _leave(self, host: Host, datagram: bytes, address: Address) -> None:
+        """Put a datagram on the link to the host that has `address`, if there is one."""
+        self.datagrams += 1
+        if self._trace is not None:
+            self._trace.update(b"%d %r %r %d " % (self.now, host.address, address, len(datagram)))
+            self._trace.update(datagram)
+        destination = self._hosts.get(address)
+        link = self._links.get((id(host), id(destination)))
+        if destination is None or link is None:
+            return
+        for at, delivered in link.transmit(datagram, now=self.now):
+            self._deliver(at, delivered, host.address, destination)
 
     def _deliver(self, at: int, datagram: bytes, source: Address, destination: Host) -> None:
         def arrive() -> None:

@@ -1,0 +1,1 @@
+"""The rules of a Streamer connection; I/O is handed in."""

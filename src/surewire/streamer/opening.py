@@ -1,0 +1,29 @@
+"""Who talks to whom: the two nonces, and who is known to know them.
+
+Each side draws a nonce and puts it into its packets (SYN) until the peer is known to have it; every
+packet's hash depends on it. So a packet left over from an earlier run on the same ports, which would
+otherwise look right, fails the hash. It is no secret and proves nothing to an attacker.
+
+Nobody waits for a handshake: the first data ride on the SYN, as in TCP Fast Open (RFC 7413), but only
+one segment of them is on its way until the peer has answered: it may not have been started yet.
+"""
+
+from __future__ import annotations
+
+import random
+
+
+class Opening:
+    """The nonces of one connection."""
+
+    __slots__ = ("is_known", "nonce", "peer_nonce")
+
+    def __init__(self, rng: random.Random) -> None:
+        self.nonce = rng.randrange(1, 1 << 16)
+        self.peer_nonce: int | None = None  # until its first packet
+        self.is_known = False  # the peer has our nonce
+
+    @property
+    def sender_nonce(self) -> int | None:
+        """What our packets state of it: the nonce, or None when the peer has it."""
+        return None if self.is_known else self.nonce

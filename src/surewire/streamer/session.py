@@ -1,0 +1,428 @@
+"""One end of a Streamer connection: its rules, without socket, clock or thread.
+
+Both ends are alike; bytes flow both ways. After any call a driver drains `poll_transmit`, then reads
+`poll_timeout`, then `poll_event` until it returns None. `poll_transmit` makes one packet, at the last
+moment: what has been written and received by then is in it. The application's verbs are `write`, `read`,
+`flush`, `finish` and `abort`.
+
+Every packet that wants an acknowledgment has a packet number that is used once, so an acknowledgment
+says which transmission arrived. Silence is answered by a ping of a few bytes, not by a full segment: its
+acknowledgment shows what is missing. Acknowledgments ride on data where there are any.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+
+from surewire.core.acks import AckTracker
+from surewire.core.congestion import FixedRate
+from surewire.core.events import Closed, Established, Event
+from surewire.core.outbound import Outbound, Probe
+from surewire.core.rtt import RttEstimator
+from surewire.core.sent_log import SentRun
+from surewire.core.state import DUPLEX, Input, State, StateMachine
+from surewire.core.timers import Timer, TimerTable
+from surewire.core.trains import Address, Buffer, Train
+from surewire.core.units import NS_PER_S
+from surewire.errors import (
+    Aborted,
+    HandshakeTimeout,
+    IdleTimeout,
+    LocalProtocolError,
+    MalformedSegment,
+    RemoteProtocolError,
+    SurewireError,
+)
+from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
+from surewire.streamer.incoming import IncomingStream
+from surewire.streamer.opening import Opening
+from surewire.streamer.outgoing import OutgoingStream
+from surewire.wire import compact
+
+SEGMENT = compact.MAX_PACKET - 16
+"""Bytes of data in a full segment: the rest is the header and what an acknowledgment usually takes."""
+
+_UNLIMITED = 1 << 62
+_RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
+_MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
+
+
+class SessionStats:
+    """What went out and came in, for those who compare."""
+
+    __slots__ = ("acks", "damaged", "data", "ignored", "pings", "retransmissions")
+
+    def __init__(self) -> None:
+        self.data = 0  # packets sent with data or FIN, repeated ones too
+        self.retransmissions = 0  # those of them that were sent before
+        self.pings = 0  # packets sent that only ask for an acknowledgment
+        self.acks = 0  # packets sent that only acknowledge
+        self.damaged = 0  # datagrams received whose hash is wrong, or that are no packets of this connection
+        self.ignored = 0  # packets received that say what cannot be
+
+
+class StreamerSession:
+    """One end of a connection with `peer`."""
+
+    def __init__(self, peer: Address, *, rng: random.Random, now: int, config: StreamerConfig | None = None) -> None:
+        self.config = config or StreamerConfig()
+        self.peer = peer
+        self.stats = SessionStats()
+        self.error: SurewireError | None = None  # why the connection ended, unless it ended well
+        self.note: str | None = None  # what a successful user should still know
+        transport = self.config.transport
+        self._timers = TimerTable()
+        self._events: deque[Event] = deque()
+        self._machine = StateMachine(DUPLEX)
+        self._opening = Opening(rng)
+        self._window = FixedRate(rate=_RATE, cwnd=1)
+        self.outbound = Outbound(
+            size=None,
+            segment=SEGMENT,
+            config=transport,
+            controller=self._window,
+            rtt=RttEstimator(transport.initial_rtt),
+            timers=self._timers,
+            now=now,
+        )
+        self._outgoing = OutgoingStream(self.outbound.scoreboard, self._timers, self.config, segment=SEGMENT)
+        self._incoming = IncomingStream(self.config)
+        self._acks = AckTracker(transport, self._timers)
+        self._set_rules()
+        self._machine.handle(Input.OPEN_DUPLEX)
+
+    def _set_rules(self) -> None:
+        rules, board = self.outbound.rules, self.outbound.scoreboard
+        rules.has_byte_acks = False
+        rules.max_offset = _UNLIMITED
+        rules.probe = Probe.PING if self.config.pipelining is Pipelining.SELECTIVE_REPEAT else Probe.EVERYTHING
+        board.end_rides = self.config.fin_rides
+
+    # Getters.
+
+    @property
+    def state(self) -> State:
+        return self._machine.state
+
+    @property
+    def room(self) -> int:
+        """Bytes that `write` would take now."""
+        return 0 if self.state is State.CLOSED else self._outgoing.room
+
+    @property
+    def is_readable(self) -> bool:
+        """True when `read` would return something."""
+        return self._incoming.unread > 0
+
+    @property
+    def has_ended(self) -> bool:
+        """True when nothing is unread and nothing more will come."""
+        return not self.is_readable and (self._incoming.books.is_complete or self.state is State.CLOSED)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes written that the peer has not acknowledged."""
+        return self._outgoing.written - min(self.outbound.scoreboard.una, self._outgoing.written)
+
+    # The application's verbs.
+
+    def write(self, data: Buffer, *, now: int) -> int:
+        """Take bytes to send.
+
+        Returns:
+            How many were taken: fewer than given, perhaps none, when the buffer is full.
+
+        Raises:
+            LocalProtocolError: after `finish`, or after the connection has ended.
+        """
+        if self.state not in (State.ESTABLISHED, State.CLOSE_WAIT):
+            raise LocalProtocolError("cannot send: this side has been closed")
+        taken = self._outgoing.write(data)
+        self._watch(now)
+        return taken
+
+    def read(self) -> bytes:
+        """Take everything that has arrived in order; b"" when there is nothing now."""
+        was_full = self._incoming.is_full
+        data = self._incoming.read()
+        if was_full and self.state is not State.CLOSED:
+            self._acks.make_due()  # tells the peer that it may go on
+        return data
+
+    def flush(self, *, now: int) -> None:
+        """The application waits for the peer: what it wrote so far is held back no longer."""
+        self._outgoing.flush()
+
+    def finish(self, *, now: int) -> None:
+        """Nothing more will be written: let the FIN follow. Harmless when repeated."""
+        if self.state in (State.ESTABLISHED, State.CLOSE_WAIT):
+            self._outgoing.finish()
+            self._machine.handle(Input.FINISH)
+            self._watch(now)
+
+    def abort(self, reason: str, *, now: int) -> None:
+        """End the connection now; the peer is not told."""
+        if self.state is not State.CLOSED:
+            self._close(Input.ABORT, error=Aborted(reason))
+
+    # Outputs.
+
+    def poll_transmit(self, *, now: int) -> Train | None:
+        """The next packet, as a train of one; None when nothing is to be sent now."""
+        if self.state is State.CLOSED:
+            return None
+        board = self.outbound.scoreboard
+        self._outgoing.release(is_idle=board.una >= board.next_offset, now=now)
+        self._set_window()
+        runs = self.outbound.poll_runs(now=now)
+        if runs:
+            return self._train(self._data_packet(runs[0], now))
+        if self._acks.is_due and (packet := self._ack_packet(now)) is not None:
+            return self._train(packet)
+        return None
+
+    def poll_timeout(self) -> int | None:
+        """When `handle_timeout` wants to be called, or None."""
+        return self._timers.next_deadline()
+
+    def poll_event(self) -> Event | None:
+        """The next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    # Inputs.
+
+    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
+        """Take datagrams: `stride` bytes each, the last may be shorter.
+
+        `source` is not looked at: the hash tells whose they are, whatever name or NAT stands between.
+        """
+        view = memoryview(buffer)
+        for start in range(0, len(view), stride):
+            self._handle_datagram(view[start : start + stride], now)
+
+    def handle_timeout(self, *, now: int) -> None:
+        """Act on every deadline that has passed."""
+        for timer in self._timers.pop_expired(now):
+            if self.state is State.CLOSED:
+                return
+            if timer is Timer.LOSS:
+                self.outbound.on_loss_timer(now=now)
+            elif timer is Timer.PTO:
+                self._on_pto(now)
+            elif timer is Timer.DELAYED_ACK:
+                self._acks.make_due()
+            elif timer is Timer.COALESCE:
+                self._outgoing.flush()
+            elif timer is Timer.IDLE:
+                self._on_idle()
+            elif timer is Timer.LINGER:
+                self._on_linger()
+
+    def handle_refused(self, *, now: int) -> None:
+        """Nothing listens at the peer's port: it may be about to start, so this changes nothing."""
+
+    # Packets out.
+
+    def _set_window(self) -> None:
+        log = self.outbound.log
+        is_open = (
+            self._opening.is_known
+            and self.config.pipelining is not Pipelining.STOP_AND_WAIT
+            and log.next_number - log.largest_acked <= _MAX_NUMBERS_AHEAD
+        )
+        self._window.cwnd = self.config.send_buffer if is_open else 1
+
+    def _data_packet(self, run: SentRun, now: int) -> bytes:
+        board, opening = self.outbound.scoreboard, self._opening
+        is_ping = run.nbytes == 0
+        is_fin = not is_ping and run.stop > board.size
+        payload = b"" if is_ping else self._outgoing.get(run.offset, min(run.stop, board.size))
+        wide = run.first - self.outbound.log.largest_acked > compact.MAX_NARROW_LEAD
+        syn = opening.sender_nonce
+        header = compact.header_size(None, data=not is_ping, syn=syn is not None, wide=wide)
+        ack = None
+        if self._acks.is_pending or is_ping or is_fin:  # a FIN's own acknowledgment means that ours arrived, too
+            ack = self._ack(room=compact.MAX_PACKET - header - len(payload) - 1)
+        if is_ping:
+            self.stats.pings += 1
+        else:
+            self.stats.data += 1
+            self.stats.retransmissions += run.retransmission
+        return self._emit(
+            compact.Packet(
+                run.first, None if is_ping else run.offset, payload, is_fin, syn, ack, self._incoming.is_full
+            ),
+            wide=wide,
+            now=now,
+        )
+
+    def _ack_packet(self, now: int) -> bytes | None:
+        ack = self._ack(room=compact.MAX_HOLES)
+        if ack is None:
+            self._acks.on_sent()  # nothing has arrived that could be acknowledged
+            return None
+        self.stats.acks += 1
+        packet = compact.Packet(nonce=self._opening.sender_nonce, ack=ack, full=self._incoming.is_full)
+        return self._emit(packet, wide=False, now=now)
+
+    def _ack(self, *, room: int) -> compact.Ack | None:
+        """What has arrived, in at most one byte and `room` more; None when it does not fit."""
+        if self._opening.peer_nonce is None or room < 0:
+            return None
+        return compact.Ack.from_ranges(self._acks.received_ranges(), room)
+
+    def _emit(self, packet: compact.Packet, *, wide: bool, now: int) -> bytes:
+        if packet.ack is not None:
+            self._acks.on_sent()
+        opening = self._opening
+        return compact.emit(packet, sender_nonce=opening.nonce, receiver_nonce=opening.peer_nonce or 0, wide=wide)
+
+    def _train(self, packet: bytes) -> Train:
+        return Train([packet], len(packet), len(packet), self.peer)
+
+    # Packets in.
+
+    def _handle_datagram(self, datagram: memoryview, now: int) -> None:
+        opening = self._opening
+        nonce = opening.peer_nonce or compact.peek_nonce(datagram)
+        if self.state is State.CLOSED or nonce is None or nonce == opening.nonce:
+            self.stats.damaged += self.state is not State.CLOSED
+            return
+        expected = compact.Expected(
+            number=self._acks.largest + 1, offset=self._incoming.books.contiguous, ack=self.outbound.log.next_number
+        )
+        try:
+            packet = compact.parse(datagram, sender_nonce=nonce, receiver_nonce=opening.nonce, expected=expected)
+        except MalformedSegment:
+            self.stats.damaged += 1
+            return
+        if opening.peer_nonce is None:
+            opening.peer_nonce = nonce
+            self._events.append(Established(self.peer, True))
+        if packet.ack is not None or packet.nonce is None:
+            opening.is_known = True
+        try:
+            self._handle_packet(packet, now)
+        except RemoteProtocolError:
+            self.stats.ignored += 1
+            return
+        self._follow_fins(now)
+        self._watch(now, is_heard=True)
+
+    def _handle_packet(self, packet: compact.Packet, now: int) -> None:
+        if packet.ack is not None:
+            is_first = packet.ack.largest > self.outbound.log.largest_acked
+            echo = packet.ack.largest if is_first else None
+            self.outbound.on_ack_numbers(packet.ack.ranges(), position=0, echo=echo, ack_delay=0, now=now)
+            self._outgoing.discard_acked()
+            self._set_patience()
+        rules, board = self.outbound.rules, self.outbound.scoreboard
+        rules.max_offset = board.next_offset if packet.full else _UNLIMITED
+        if packet.number is None:
+            return
+        is_data = packet.offset is not None
+        if packet.offset is not None and not self._incoming.take(
+            packet.offset, bytes(packet.payload), is_last=packet.fin
+        ):
+            if self.config.pipelining is Pipelining.GO_BACK_N:
+                self._acks.make_due()  # says again what is in order
+            return
+        self._acks.on_received(packet.number, packet.number + 1, now=now)
+        if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
+            self._acks.make_due()
+        if self.state is State.FIN_WAIT_2 and is_data:
+            self._timers.arm(Timer.LINGER, now + self.config.peer_close_timeout)
+
+    # Silence.
+
+    def _on_pto(self, now: int) -> None:
+        self.outbound.on_pto(now=now)
+        self._set_patience()
+
+    def _set_patience(self) -> None:
+        """Ask a peer that has never answered less and less often: it may not have been started yet."""
+        config, stats = self.config, self.outbound.stats
+        is_patient = not self._opening.is_known and stats.probes >= config.patient_probes
+        self.outbound.rules.max_pto = config.patient_pto if is_patient else config.transport.max_pto
+
+    def _watch(self, now: int, *, is_heard: bool = False) -> None:
+        """Limit the peer's silence while something of ours is not acknowledged."""
+        board = self.outbound.scoreboard
+        is_waiting = self.state is not State.CLOSED and (
+            self.unacknowledged > 0 or (self._is_finished and not board.is_done)
+        )
+        if not is_waiting:
+            self._timers.cancel(Timer.IDLE)
+        elif is_heard or self._timers.deadline(Timer.IDLE) is None:
+            self._timers.arm(Timer.IDLE, now + self._silence_limit())
+
+    @property
+    def _is_finished(self) -> bool:
+        return self.state not in (State.ESTABLISHED, State.CLOSE_WAIT, State.CLOSED)
+
+    def _silence_limit(self) -> int:
+        if self._opening.peer_nonce is None:
+            return self.config.transport.handshake_timeout
+        if self._is_only_fin_open:
+            return self.config.last_ack_timeout
+        return self.config.transport.idle_timeout
+
+    @property
+    def _is_only_fin_open(self) -> bool:
+        """True when all that is missing is the acknowledgment of a FIN to a peer that has finished."""
+        return self.state in (State.LAST_ACK, State.CLOSING) and self.unacknowledged == 0
+
+    def _on_idle(self) -> None:
+        seconds = self._silence_limit() / NS_PER_S
+        if self._opening.peer_nonce is None:
+            self._close(Input.TIMEOUT, error=HandshakeTimeout(f"nobody answered at {self.peer} within {seconds:g} s"))
+        elif self._is_only_fin_open:
+            self._close(Input.TIMEOUT)  # the peer has everything, and its grace period is over
+        elif self.unacknowledged == 0:
+            self._close(
+                Input.TIMEOUT,
+                note=f"all data were acknowledged, but the peer has been silent for {seconds:g} s and "
+                "never acknowledged the end",
+            )
+        else:
+            self._close(
+                Input.TIMEOUT,
+                error=IdleTimeout(
+                    f"the peer has been silent for {seconds:g} s; {self.unacknowledged} bytes were not acknowledged"
+                ),
+            )
+
+    # The end.
+
+    def _follow_fins(self, now: int) -> None:
+        """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
+        state, config = self.state, self.config
+        if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
+            self._machine.handle(Input.FIN_ACKED)
+        if self._incoming.books.is_complete and self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):
+            self._machine.handle(Input.FIN_RECEIVED)
+        if self.state is State.CLOSED and state is not State.CLOSED:
+            self._timers.cancel_all()
+            self._events.append(Closed(None))
+        elif self.state is State.FIN_WAIT_2 and state is not State.FIN_WAIT_2:
+            self._timers.arm(Timer.LINGER, now + config.peer_close_timeout)
+        elif self.state is State.TIME_WAIT:
+            if self._acks.is_pending:
+                self._acks.make_due()  # nothing will come that it could ride on
+                self._timers.arm(Timer.LINGER, now + config.transport.linger)
+            elif state is not State.TIME_WAIT:
+                self._timers.arm(Timer.LINGER, now + config.transport.linger)
+
+    def _on_linger(self) -> None:
+        note = None
+        if self.state is State.FIN_WAIT_2:
+            seconds = self.config.peer_close_timeout / NS_PER_S
+            note = f"all data were acknowledged, but the peer has not closed its side within {seconds:g} s"
+        self._close(Input.TIMEOUT, note=note)
+
+    def _close(self, why: Input, *, error: SurewireError | None = None, note: str | None = None) -> None:
+        self._timers.cancel_all()
+        self._machine.handle(why)
+        self.error, self.note = error, note
+        self._events.append(Closed(error, note))
