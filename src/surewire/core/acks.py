@@ -27,6 +27,7 @@ class AckTracker:
         "_pending",
         "_received",
         "_recent",
+        "_seen",
         "_timers",
         "largest",
         "latest",
@@ -42,6 +43,7 @@ class AckTracker:
         self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)  # number, ACKs sent before it
         self._acks_sent = 0
         self._forgotten_below = 0
+        self._seen = 0  # distinct numbers
         self.largest = -1
         self.latest = -1  # the number that arrived last
         self.latest_at = 0
@@ -62,6 +64,7 @@ class AckTracker:
         if len(self._received) > self._config.max_tracked_ranges:
             self._received.keep_newest(self._config.max_tracked_ranges)
             self._forgotten_below = (self._received.first or (0, 0))[0]
+        self._seen += sum(high - low for low, high in new)
         self._recent.append((start, self._acks_sent))
         self.largest = max(self.largest, stop - 1)
         self.latest, self.latest_at = stop - 1, now
@@ -76,6 +79,11 @@ class AckTracker:
     def is_pending(self) -> bool:
         """True when something has arrived that no acknowledgment sent so far tells of."""
         return self._is_due or self._pending > 0
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the numbers up to the largest that have not arrived, 0..1."""
+        return 1 - self._seen / (self.largest + 1) if self.largest >= 0 else 0.0
 
     def received_ranges(self) -> list[tuple[int, int]]:
         """Every range [start, stop) of remembered numbers, highest first: for formats that report a whole window."""

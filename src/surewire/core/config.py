@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
 
-_MAY_BE_ZERO = {"ack_reordered", "overtaking_window", "min_pto"}
+_MAY_BE_ZERO = {"ack_reordered", "overtaking_window", "min_pto", "tail_effort", "tail_effort_spared"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +27,9 @@ class TransportConfig:
         overtaking_window: how much later than another a transmission must have been sent, at least, for its
             arrival to show that the other is lost; 0: loss is judged by time instead (see `loss`).
         min_pto: shortest wait before the first probe; 0 leaves it to the round trips.
+        tail_effort: share of the bytes sent, 0..1, that may be spent to end sooner (see `probing.TailEffort`).
+        tail_effort_spared: bytes sent that do not count for it.
+        tail_ping_interval: wait for a ping at the end of what there is to send, while there is effort to spend.
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
         handshake_timeout: time after which an unanswered opening is given up.
@@ -49,6 +52,9 @@ class TransportConfig:
     ack_reordered: bool = True
     overtaking_window: int = 0
     min_pto: int = 0
+    tail_effort: float = 0.0
+    tail_effort_spared: int = 0
+    tail_ping_interval: int = 25 * NS_PER_MS
     max_pto: int = 2 * NS_PER_S
     idle_timeout: int = 30 * NS_PER_S
     handshake_timeout: int = 30 * NS_PER_S

@@ -10,23 +10,23 @@ Order of work for a session: `poll_runs` until it returns nothing; then look at 
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
 from surewire.core.byte_acks import ByteAcks
 from surewire.core.config import TransportConfig
 from surewire.core.congestion import AckSample, CongestionController, PhaseOutcome
 from surewire.core.delivery import DeliverySampler
 from surewire.core.loss import OvertakingWindow, ReorderingWindow
 from surewire.core.pacer import Pacer
-from surewire.core.ranges import RangeSet
+from surewire.core.probing import Probing, TailEffort
 from surewire.core.rtt import RttEstimator
 from surewire.core.scoreboard import Scoreboard
+from surewire.core.send_rules import Probe, SendRules
 from surewire.core.sent_log import SentLog, SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.errors import RemoteProtocolError
 
 _PROBES_BEFORE_RETREAT = 4  # probe timeouts without progress, after which a lower byte position is believed
 _SMALL_PROBE = 32  # bytes that are rather sent again than asked for by a ping: they cost hardly more
+_PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the layers below
 _BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10  # bounds the work for an acknowledgment that names no packet numbers
 
 
@@ -69,7 +69,8 @@ class Outbound:
         self._sampler = DeliverySampler(now)
         self._pacer = Pacer(segment=segment, now=now)
         self._byte_acks = ByteAcks()
-        self._probing = _Probing()
+        self._effort = TailEffort(share=config.tail_effort, spared=config.tail_effort_spared)
+        self._probing = Probing()
         self._last_echo: int | None = None  # a second acknowledgment with it may be a late copy
 
     # What to send.
@@ -85,12 +86,36 @@ class Outbound:
         runs: list[SentRun] = []
         while len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
             start, stop = piece
-            runs.append(self._transmit(start, stop, now=now, retransmission=start < self.scoreboard.next_offset))
+            is_repair = start < self.scoreboard.next_offset
+            runs.append(self._transmit(start, stop, now=now, retransmission=is_repair))
             room -= stop - start
+            if is_repair and not self.scoreboard.has_unsent:
+                self._effort.on_repaired(start, stop)
         if not runs:
             self._on_nothing_sent(rate, allowance)
+            runs = self._hasten(now)
         self._arm_pto(now)
         return runs
+
+    def _hasten(self, now: int) -> list[SentRun]:
+        """Everything has been sent and something is missing: spend a little to know, and to be done, sooner."""
+        board, effort = self.scoreboard, self._effort
+        if self.rules.probe is not Probe.PING or board.has_unsent or board.una >= board.next_offset:
+            return []
+        sent_total = self.log.sent_total
+        copy = effort.next_copy(board)
+        if copy is not None and effort.may_spend(copy[1] - copy[0], sent_total=sent_total):
+            effort.drop_copy()
+            effort.spend(copy[1] - copy[0])
+            return [self._transmit(*copy, now=now, retransmission=True)]
+        if not effort.may_spend(_PING_COST, sent_total=sent_total):
+            return []
+        due = self.log.newest_sent_at + self._config.tail_ping_interval
+        if now < due:
+            self._timers.arm(Timer.PACING, due)
+            return []
+        effort.spend(_PING_COST)
+        return [self._transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
 
     @property
     def _is_window_closed(self) -> bool:
@@ -252,7 +277,8 @@ class Outbound:
         if is_progress:  # else it only answers a probe: the back-off goes on (RFC 9002 §6.2.1)
             self._probing.reset()
         self._arm_pto(now)
-        self.log.forget(lost_before=now - 3 * self._reordering.loss_delay(now))
+        una = None if self._overtaking is None else self.scoreboard.una
+        self.log.forget(lost_before=now - 3 * self._reordering.loss_delay(now), una=una)
 
     # Losses and silence.
 
@@ -320,13 +346,24 @@ class Outbound:
             self._timers.cancel(Timer.PTO)
             return
         if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
-            limit = self.rules.max_closing_pto if board.is_data_acked else self.rules.max_pto
-            pto = max(self.rtt.pto(self._config.max_ack_delay), self._config.min_pto)
-            if self.rules.probe is Probe.PING:
-                pto = min(pto, limit)  # a needless ping costs little, a late one a round trip
-            wait = min(pto << self._probing.count, max(limit, pto))
+            wait = self._probe_wait()
             newest = self.log.newest_sent_at if self.log.bytes_in_flight else now
             self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
+
+    def _probe_wait(self) -> int:
+        """How long nothing may be acknowledged before the next probe, ns."""
+        rules, count = self.rules, self._probing.count
+        pto = max(self.rtt.pto(self._config.max_ack_delay), self._config.min_pto)
+        if rules.probe is Probe.PING:
+            # A needless ping costs little, a late one a round trip; and pings need not wait for each other's answers.
+            return rules.ping_interval if count else min(pto, self._config.max_pto)
+        limit = rules.max_closing_pto if self.scoreboard.is_data_acked else self._config.max_pto
+        return min(pto << count, max(limit, pto))
+
+    @property
+    def unanswered_probes(self) -> int:
+        """Probe timeouts since something was acknowledged last."""
+        return self._probing.count
 
     def _probe(self, now: int) -> SentRun | None:
         """Send one segment: lost bytes, else new ones, else the lowest unacknowledged ones again; or a ping."""
@@ -352,83 +389,3 @@ class Outbound:
             # Zero window: one byte beyond it makes the peer repeat its window (RFC 9293 §3.8.6.1).
             return self._transmit(board.next_offset, board.next_offset + 1, now=now, retransmission=False)
         return None
-
-
-class Probe(Enum):
-    """What goes out when nothing was acknowledged for a probe timeout."""
-
-    SEGMENT = auto()  # bytes worth sending anyway, or again (RFC 9002 §6.2.4)
-    PING = auto()  # a packet number without bytes: costs little, and its acknowledgment shows what is lost
-    EVERYTHING = auto()  # all that is in flight, again: what go-back-N does
-
-
-class SendRules:
-    """What the session lets the sending half do; it changes as the peer shows itself.
-
-    Attributes:
-        probe: what a probe timeout sends. PING needs packet numbers on the wire.
-        max_runs: runs that one call of `poll_runs` returns at most.
-        max_pto: longest wait between probes, ns.
-        segment: bytes of stream data in a full segment.
-        max_offset: stream offset the peer's window ends at.
-        may_finish_early: the end mark may be sent before all data are acknowledged.
-        has_byte_acks: the peer acknowledges byte positions only.
-        max_closing_pto: longest wait between probes once all data are acknowledged, ns.
-    """
-
-    __slots__ = (
-        "has_byte_acks",
-        "max_closing_pto",
-        "max_offset",
-        "max_pto",
-        "max_runs",
-        "may_finish_early",
-        "probe",
-        "segment",
-    )
-
-    def __init__(self, *, segment: int, config: TransportConfig) -> None:
-        self.segment = segment
-        self.probe = Probe.SEGMENT
-        self.max_runs = config.max_train
-        self.max_pto = config.max_pto
-        self.max_offset = 0
-        self.may_finish_early = False
-        self.has_byte_acks = True
-        self.max_closing_pto = config.max_closing_pto
-
-
-class _Probing:
-    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
-
-    __slots__ = ("copies", "count", "due", "next_offset")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.due = 0
-        self.copies = RangeSet()
-        self.next_offset = 0  # where the next probe looks for bytes to repeat
-
-    def on_expired(self) -> None:
-        self.next_offset = 0
-        self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
-        self.count = min(self.count + 1, 16)
-
-    def reset(self) -> None:
-        self.count = 0
-        self.due = 0
-
-    def last_expiry(self, now: int) -> int:
-        return now if self.due else 0
-
-    def on_settled(self, run: SentRun) -> None:
-        if self.copies:
-            self.copies.remove(run.offset, run.stop)
-
-    def without_copies(self, run: SentRun) -> list[tuple[int, int]]:
-        """The bytes of a lost run of which no copy is in flight; a copy that was lost itself is none."""
-        if not self.copies:
-            return [(run.offset, run.stop)]
-        if run.retransmission:
-            self.copies.remove(run.offset, run.stop)
-        return self.copies.missing(run.offset, run.stop)

@@ -237,12 +237,18 @@ class SentLog:
         run.state = RunState.LOST
         self.bytes_in_flight -= run.nbytes
 
-    def forget(self, *, lost_before: int) -> None:
-        """Drop settled runs at the head of the list; lost ones only if sent at or before `lost_before`."""
+    def forget(self, *, lost_before: int, una: int | None = None) -> None:
+        """Drop settled runs at the head of the list; lost ones only if sent at or before `lost_before`.
+
+        With `una`, the lowest byte not acknowledged, a lost run with bytes from there on stays, however old:
+        where acknowledgments name numbers only, a late one of it may be all that ever tells of these bytes.
+        """
         runs, index = self._runs, self._settled
         while index < len(runs):
             run = runs[index]
-            if run.state is RunState.IN_FLIGHT or (run.state is RunState.LOST and run.sent_at > lost_before):
+            if run.state is RunState.IN_FLIGHT:
+                break
+            if run.state is RunState.LOST and (run.sent_at > lost_before or (una is not None and run.stop > una)):
                 break
             index += 1
         self._settled = index

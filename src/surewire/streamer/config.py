@@ -29,14 +29,15 @@ class AckPolicy(StrEnum):
 def _transport() -> TransportConfig:
     return TransportConfig(
         initial_rtt=100 * NS_PER_MS,
-        max_ack_delay=60 * NS_PER_MS,
+        max_ack_delay=100 * NS_PER_MS,
         ack_every=4,
         max_ack_ranges=65,
         ack_reordered=False,
         overtaking_window=100 * NS_PER_MS,
         min_pto=250 * NS_PER_MS,
-        max_pto=300 * NS_PER_MS,
-        max_closing_pto=200 * NS_PER_MS,
+        max_pto=250 * NS_PER_MS,
+        tail_effort=0.02,
+        tail_effort_spared=32_000,
         handshake_timeout=120 * NS_PER_S,
         linger=2 * NS_PER_S,
         receive_window=1 << 20,
@@ -59,8 +60,13 @@ class StreamerConfig:
         fin_rides: the FIN may be a mark on the last data; off: it is a packet of its own, when all are acknowledged.
         send_buffer: bytes written and not yet acknowledged that `write` takes; memory is as much.
         receive_buffer: bytes received in order and not yet read, above which the peer is asked to stop.
-        patient_probes: unanswered first packets after which the sender becomes more patient.
-        patient_pto: longest wait between first packets from then on: the peer was not started yet, it seems.
+        repeat_acks_above: share of the peer's packets missing, 0..1, from which on an acknowledgment that goes alone
+            goes twice. Losing one costs the peer a ping and both sides its answer.
+        ping_interval: wait between pings that are not answered. Shorter than a slow round trip: when every
+            second packet is lost, only one in four is answered.
+        patient_pings: unanswered pings after which the interval doubles each time: the peer was not
+            started yet, it seems, or is gone.
+        max_ping_interval: what it doubles to at most.
         peer_close_timeout: how long after its FIN was acknowledged a side waits for the other's, counted
             from the last data that came.
         last_ack_timeout: silence after which a FIN is taken for acknowledged, if the peer has finished and
@@ -77,8 +83,10 @@ class StreamerConfig:
     fin_rides: bool = True
     send_buffer: int = 1 << 20
     receive_buffer: int = 8 << 20
-    patient_probes: int = 8
-    patient_pto: int = 2 * NS_PER_S
+    repeat_acks_above: float = 0.3
+    ping_interval: int = 150 * NS_PER_MS
+    patient_pings: int = 12
+    max_ping_interval: int = 2 * NS_PER_S
     peer_close_timeout: int = 10 * NS_PER_S
     last_ack_timeout: int = 5 * NS_PER_S
     transport: TransportConfig = field(default_factory=_transport)
@@ -89,11 +97,21 @@ class StreamerConfig:
         Raises:
             ConfigError: a value is out of range.
         """
-        for name in ("send_buffer", "receive_buffer", "patient_probes", "patient_pto", "peer_close_timeout"):
+        for name in (
+            "send_buffer",
+            "receive_buffer",
+            "ping_interval",
+            "patient_pings",
+            "max_ping_interval",
+            "peer_close_timeout",
+            "last_ack_timeout",
+        ):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive")
-        if self.coalesce_delay < 0 or self.last_ack_timeout <= 0:
-            raise ConfigError("coalesce_delay must not be negative, last_ack_timeout must be positive")
+        if self.coalesce_delay < 0:
+            raise ConfigError("coalesce_delay must not be negative")
+        if not 0 <= self.repeat_acks_above <= 1:
+            raise ConfigError("repeat_acks_above is a share, 0 to 1")
         if max(self.send_buffer, self.transport.receive_window) >= 1 << 22:
             raise ConfigError("offsets are sent in 3 bytes: send_buffer and receive_window stay below 4 MiB")
 

@@ -18,8 +18,9 @@ from collections import deque
 from surewire.core.acks import AckTracker
 from surewire.core.congestion import FixedRate
 from surewire.core.events import Closed, Established, Event
-from surewire.core.outbound import Outbound, Probe
+from surewire.core.outbound import Outbound
 from surewire.core.rtt import RttEstimator
+from surewire.core.send_rules import Probe
 from surewire.core.sent_log import SentRun
 from surewire.core.state import DUPLEX, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
@@ -45,6 +46,7 @@ SEGMENT = compact.MAX_PACKET - 16
 
 _UNLIMITED = 1 << 62
 _RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
+_NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
 _MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
 
 
@@ -89,6 +91,7 @@ class StreamerSession:
         self._outgoing = OutgoingStream(self.outbound.scoreboard, self._timers, self.config, segment=SEGMENT)
         self._incoming = IncomingStream(self.config)
         self._acks = AckTracker(transport, self._timers)
+        self._is_repeat = False  # the next acknowledgment is the second copy of one
         self._set_rules()
         self._machine.handle(Input.OPEN_DUPLEX)
 
@@ -177,8 +180,8 @@ class StreamerSession:
         self._set_window()
         runs = self.outbound.poll_runs(now=now)
         if runs:
-            return self._train(self._data_packet(runs[0], now))
-        if self._acks.is_due and (packet := self._ack_packet(now)) is not None:
+            return self._train(self._data_packet(runs[0]))
+        if self._acks.is_due and (packet := self._ack_packet()) is not None:
             return self._train(packet)
         return None
 
@@ -233,7 +236,7 @@ class StreamerSession:
         )
         self._window.cwnd = self.config.send_buffer if is_open else 1
 
-    def _data_packet(self, run: SentRun, now: int) -> bytes:
+    def _data_packet(self, run: SentRun) -> bytes:
         board, opening = self.outbound.scoreboard, self._opening
         is_ping = run.nbytes == 0
         is_fin = not is_ping and run.stop > board.size
@@ -254,17 +257,22 @@ class StreamerSession:
                 run.first, None if is_ping else run.offset, payload, is_fin, syn, ack, self._incoming.is_full
             ),
             wide=wide,
-            now=now,
         )
 
-    def _ack_packet(self, now: int) -> bytes | None:
+    def _ack_packet(self) -> bytes | None:
         ack = self._ack(room=compact.MAX_HOLES)
         if ack is None:
             self._acks.on_sent()  # nothing has arrived that could be acknowledged
             return None
         self.stats.acks += 1
         packet = compact.Packet(nonce=self._opening.sender_nonce, ack=ack, full=self._incoming.is_full)
-        return self._emit(packet, wide=False, now=now)
+        encoded = self._emit(packet, wide=False)
+        acks = self._acks
+        is_lossy = acks.largest >= _NUMBERS_TO_JUDGE and acks.missing_share > self.config.repeat_acks_above
+        self._is_repeat = is_lossy and not self._is_repeat
+        if self._is_repeat:
+            acks.make_due()
+        return encoded
 
     def _ack(self, *, room: int) -> compact.Ack | None:
         """What has arrived, in at most one byte and `room` more; None when it does not fit."""
@@ -272,7 +280,7 @@ class StreamerSession:
             return None
         return compact.Ack.from_ranges(self._acks.received_ranges(), room)
 
-    def _emit(self, packet: compact.Packet, *, wide: bool, now: int) -> bytes:
+    def _emit(self, packet: compact.Packet, *, wide: bool) -> bytes:
         if packet.ack is not None:
             self._acks.on_sent()
         opening = self._opening
@@ -316,7 +324,7 @@ class StreamerSession:
             echo = packet.ack.largest if is_first else None
             self.outbound.on_ack_numbers(packet.ack.ranges(), position=0, echo=echo, ack_delay=0, now=now)
             self._outgoing.discard_acked()
-            self._set_patience()
+            self._set_ping_interval()
         rules, board = self.outbound.rules, self.outbound.scoreboard
         rules.max_offset = board.next_offset if packet.full else _UNLIMITED
         if packet.number is None:
@@ -338,13 +346,13 @@ class StreamerSession:
 
     def _on_pto(self, now: int) -> None:
         self.outbound.on_pto(now=now)
-        self._set_patience()
+        self._set_ping_interval()
 
-    def _set_patience(self) -> None:
-        """Ask a peer that has never answered less and less often: it may not have been started yet."""
-        config, stats = self.config, self.outbound.stats
-        is_patient = not self._opening.is_known and stats.probes >= config.patient_probes
-        self.outbound.rules.max_pto = config.patient_pto if is_patient else config.transport.max_pto
+    def _set_ping_interval(self) -> None:
+        """Ask a peer that does not answer less and less often: it may not have been started yet."""
+        config = self.config
+        doublings = max(self.outbound.unanswered_probes - config.patient_pings, 0)
+        self.outbound.rules.ping_interval = min(config.ping_interval << doublings, config.max_ping_interval)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
         """Limit the peer's silence while something of ours is not acknowledged."""

@@ -1,0 +1,90 @@
+"""What is sent although nothing demands it: probes into silence, and efforts to be done sooner."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from surewire.core.ranges import RangeSet
+from surewire.core.scoreboard import Scoreboard
+from surewire.core.sent_log import SentRun
+
+_MAX_COUNT = 32  # bounds the doublings of the wait
+_MAX_COPIES = 64  # repairs of which a second copy may be due: the latest ones
+
+
+class Probing:
+    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
+
+    __slots__ = ("copies", "count", "due", "next_offset")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.due = 0
+        self.copies = RangeSet()
+        self.next_offset = 0  # where the next probe looks for bytes to repeat
+
+    def on_expired(self) -> None:
+        self.next_offset = 0
+        self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
+        self.count = min(self.count + 1, _MAX_COUNT)
+
+    def reset(self) -> None:
+        self.count = 0
+        self.due = 0
+
+    def last_expiry(self, now: int) -> int:
+        return now if self.due else 0
+
+    def on_settled(self, run: SentRun) -> None:
+        if self.copies:
+            self.copies.remove(run.offset, run.stop)
+
+    def without_copies(self, run: SentRun) -> list[tuple[int, int]]:
+        """The bytes of a lost run of which no copy is in flight; a copy that was lost itself is none."""
+        if not self.copies:
+            return [(run.offset, run.stop)]
+        if run.retransmission:
+            self.copies.remove(run.offset, run.stop)
+        return self.copies.missing(run.offset, run.stop)
+
+
+class TailEffort:
+    """Second copies and early pings when everything has been sent, and only losses keep it from being over.
+
+    At the end of a stream each repair that is lost again costs round trips in which nothing else is done.
+    Sending a repair twice, and asking early what has arrived, saves most of them, and is limited to a
+    share of what was sent beyond `spared` bytes: short streams, of which it would be a large part, get none.
+    """
+
+    __slots__ = ("_copies", "_share", "_spared", "_spent")
+
+    def __init__(self, *, share: float, spared: int) -> None:
+        """Take the share (0..1; 0 means no effort) and the bytes that do not count."""
+        self._share = share
+        self._spared = spared
+        self._spent = 0
+        self._copies: deque[tuple[int, int]] = deque(maxlen=_MAX_COPIES)
+
+    def on_repaired(self, start: int, stop: int) -> None:
+        """Bytes [start, stop) were sent again, and there was nothing else to send."""
+        if self._share:
+            self._copies.append((start, stop))
+
+    def may_spend(self, cost: int, *, sent_total: int) -> bool:
+        """True when `cost` bytes may be spent after `sent_total` bytes of stream were sent."""
+        return self._spent + cost <= self._share * (sent_total - self._spared)
+
+    def spend(self, cost: int) -> None:
+        """Count what was spent."""
+        self._spent += cost
+
+    def next_copy(self, board: Scoreboard) -> tuple[int, int] | None:
+        """The next repair worth a second copy: one that has not been acknowledged yet."""
+        copies = self._copies
+        while copies and not board.missing(*copies[0]):
+            copies.popleft()
+        return copies[0] if copies else None
+
+    def drop_copy(self) -> None:
+        """The copy that `next_copy` named was sent."""
+        self._copies.popleft()

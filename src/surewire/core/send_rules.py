@@ -1,0 +1,51 @@
+"""What a session lets the sending half do."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from surewire.core.config import TransportConfig
+
+
+class Probe(Enum):
+    """What goes out when nothing was acknowledged for a probe timeout."""
+
+    SEGMENT = auto()  # bytes worth sending anyway, or again (RFC 9002 §6.2.4)
+    PING = auto()  # a packet number without bytes: costs little, and its acknowledgment shows what is lost
+    EVERYTHING = auto()  # all that is in flight, again: what go-back-N does
+
+
+class SendRules:
+    """What the session lets the sending half do; it changes as the peer shows itself.
+
+    Attributes:
+        probe: what a probe timeout sends. PING needs packet numbers on the wire.
+        max_runs: runs that one call of `poll_runs` returns at most.
+        ping_interval: wait for the second ping and further ones, ns.
+        segment: bytes of stream data in a full segment.
+        max_offset: stream offset the peer's window ends at.
+        may_finish_early: the end mark may be sent before all data are acknowledged.
+        has_byte_acks: the peer acknowledges byte positions only.
+        max_closing_pto: longest wait between probes once all data are acknowledged, ns.
+    """
+
+    __slots__ = (
+        "has_byte_acks",
+        "max_closing_pto",
+        "max_offset",
+        "max_runs",
+        "may_finish_early",
+        "ping_interval",
+        "probe",
+        "segment",
+    )
+
+    def __init__(self, *, segment: int, config: TransportConfig) -> None:
+        self.segment = segment
+        self.probe = Probe.SEGMENT
+        self.max_runs = config.max_train
+        self.ping_interval = config.max_pto
+        self.max_offset = 0
+        self.may_finish_early = False
+        self.has_byte_acks = True
+        self.max_closing_pto = config.max_closing_pto
