@@ -22,6 +22,9 @@ class StreamSession(Endpoint, Protocol):
     """What an application uses of a session, beside what the network drives."""
 
     @property
+    def room(self) -> int: ...
+
+    @property
     def is_readable(self) -> bool: ...
 
     @property
@@ -47,7 +50,10 @@ class Step(Protocol):
 
 
 class Write:
-    """Write pieces one after the other; while the session takes nothing, wait, as a blocking send() does."""
+    """Write pieces one after the other; while the session has no room, wait, as a blocking send() does.
+
+    A session that has closed has no room any more, so the rest is never written.
+    """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         """`pieces` is read as they are written, so it may be a generator of any length."""
@@ -58,10 +64,9 @@ class Write:
     def on_turn(self, session: StreamSession, now: int) -> bool:
         has_written = False
         while self._rest or self._next():
-            taken = session.write(self._rest, now=now)
-            if not taken:
+            if not session.room:
                 return has_written
-            self._rest = self._rest[taken:]
+            self._rest = self._rest[session.write(self._rest, now=now) :]
             has_written = True
         self.done_at = now
         return has_written

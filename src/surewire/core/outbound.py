@@ -69,8 +69,7 @@ class Outbound:
         self._sampler = DeliverySampler(now)
         self._pacer = Pacer(segment=segment, now=now)
         self._byte_acks = ByteAcks()
-        self._effort = TailEffort(share=config.tail_effort, spared=config.tail_effort_spared)
-        self._probing = Probing()
+        self._probing = Probing(TailEffort(share=config.tail_effort, spared=config.tail_effort_spared))
         self._last_echo: int | None = None  # a second acknowledgment with it may be a late copy
 
     # What to send.
@@ -90,7 +89,7 @@ class Outbound:
             runs.append(self._transmit(start, stop, now=now, retransmission=is_repair))
             room -= stop - start
             if is_repair and not self.scoreboard.has_unsent:
-                self._effort.on_repaired(start, stop)
+                self._probing.effort.on_repaired(start, stop)
         if not runs:
             self._on_nothing_sent(rate, allowance)
             runs = self._hasten(now)
@@ -99,7 +98,7 @@ class Outbound:
 
     def _hasten(self, now: int) -> list[SentRun]:
         """Everything has been sent and something is missing: spend a little to know, and to be done, sooner."""
-        board, effort = self.scoreboard, self._effort
+        board, effort = self.scoreboard, self._probing.effort
         if self.rules.probe is not Probe.PING or board.has_unsent or board.una >= board.next_offset:
             return []
         sent_total = self.log.sent_total

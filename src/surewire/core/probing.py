@@ -12,42 +12,6 @@ _MAX_COUNT = 32  # bounds the doublings of the wait
 _MAX_COPIES = 64  # repairs of which a second copy may be due: the latest ones
 
 
-class Probing:
-    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
-
-    __slots__ = ("copies", "count", "due", "next_offset")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.due = 0
-        self.copies = RangeSet()
-        self.next_offset = 0  # where the next probe looks for bytes to repeat
-
-    def on_expired(self) -> None:
-        self.next_offset = 0
-        self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
-        self.count = min(self.count + 1, _MAX_COUNT)
-
-    def reset(self) -> None:
-        self.count = 0
-        self.due = 0
-
-    def last_expiry(self, now: int) -> int:
-        return now if self.due else 0
-
-    def on_settled(self, run: SentRun) -> None:
-        if self.copies:
-            self.copies.remove(run.offset, run.stop)
-
-    def without_copies(self, run: SentRun) -> list[tuple[int, int]]:
-        """The bytes of a lost run of which no copy is in flight; a copy that was lost itself is none."""
-        if not self.copies:
-            return [(run.offset, run.stop)]
-        if run.retransmission:
-            self.copies.remove(run.offset, run.stop)
-        return self.copies.missing(run.offset, run.stop)
-
-
 class TailEffort:
     """Second copies and early pings when everything has been sent, and only losses keep it from being over.
 
@@ -88,3 +52,40 @@ class TailEffort:
     def drop_copy(self) -> None:
         """The copy that `next_copy` named was sent."""
         self._copies.popleft()
+
+
+class Probing:
+    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
+
+    __slots__ = ("copies", "count", "due", "effort", "next_offset")
+
+    def __init__(self, effort: TailEffort) -> None:
+        self.effort = effort
+        self.count = 0
+        self.due = 0
+        self.copies = RangeSet()
+        self.next_offset = 0  # where the next probe looks for bytes to repeat
+
+    def on_expired(self) -> None:
+        self.next_offset = 0
+        self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
+        self.count = min(self.count + 1, _MAX_COUNT)
+
+    def reset(self) -> None:
+        self.count = 0
+        self.due = 0
+
+    def last_expiry(self, now: int) -> int:
+        return now if self.due else 0
+
+    def on_settled(self, run: SentRun) -> None:
+        if self.copies:
+            self.copies.remove(run.offset, run.stop)
+
+    def without_copies(self, run: SentRun) -> list[tuple[int, int]]:
+        """The bytes of a lost run of which no copy is in flight; a copy that was lost itself is none."""
+        if not self.copies:
+            return [(run.offset, run.stop)]
+        if run.retransmission:
+            self.copies.remove(run.offset, run.stop)
+        return self.copies.missing(run.offset, run.stop)

@@ -39,6 +39,10 @@ class Postman:
         self.first_call: int | None = None
 
     @property
+    def room(self) -> int:
+        return 0 if self.is_closed else 1 << 20
+
+    @property
     def is_readable(self) -> bool:
         return bool(self.unread)
 
