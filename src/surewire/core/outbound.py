@@ -374,6 +374,7 @@ class Outbound:
             piece = board.next_unacked(0, self.rules.segment)
             if piece is None or piece[1] - piece[0] > _SMALL_PROBE:
                 return self._transmit(board.next_offset, board.next_offset, now=now, retransmission=False)
+            return self._transmit(*piece, now=now, retransmission=True)
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
             return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)

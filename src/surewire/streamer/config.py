@@ -64,11 +64,11 @@ class StreamerConfig:
             goes twice. Losing one costs the peer a ping and both sides its answer.
         ping_interval: wait between pings that are not answered. Shorter than a slow round trip: when every
             second packet is lost, only one in four is answered.
-        patient_pings: unanswered pings after which the interval doubles each time: the peer was not
-            started yet, it seems, or is gone.
-        max_ping_interval: what it doubles to at most.
+        patient_pings: unanswered pings after which the interval doubles each time.
+        max_ping_interval: what it doubles to at most, once the peer has answered at all.
+        max_opening_interval: what it doubles to before: the peer was not started yet, it seems.
         peer_close_timeout: how long after its FIN was acknowledged a side waits for the other's, counted
-            from the last data that came.
+            from the last sign of it that asked for an acknowledgment.
         last_ack_timeout: silence after which a FIN is taken for acknowledged, if the peer has finished and
             has all data: it has gone after its grace period.
         transport: limits and timing of the core. `linger` is the grace period, `handshake_timeout` how long
@@ -86,7 +86,8 @@ class StreamerConfig:
     repeat_acks_above: float = 0.3
     ping_interval: int = 150 * NS_PER_MS
     patient_pings: int = 12
-    max_ping_interval: int = 2 * NS_PER_S
+    max_ping_interval: int = NS_PER_S // 2
+    max_opening_interval: int = 2 * NS_PER_S
     peer_close_timeout: int = 10 * NS_PER_S
     last_ack_timeout: int = 5 * NS_PER_S
     transport: TransportConfig = field(default_factory=_transport)
@@ -103,6 +104,7 @@ class StreamerConfig:
             "ping_interval",
             "patient_pings",
             "max_ping_interval",
+            "max_opening_interval",
             "peer_close_timeout",
             "last_ack_timeout",
         ):

@@ -28,6 +28,7 @@ from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
 from surewire.errors import (
     Aborted,
+    ConnectionLost,
     HandshakeTimeout,
     IdleTimeout,
     LocalProtocolError,
@@ -46,6 +47,7 @@ SEGMENT = compact.MAX_PACKET - 16
 
 _UNLIMITED = 1 << 62
 _RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
+_NARROW_LEAD = 64  # half of what the format allows: as many later packets may overtake one whose number is short
 _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
 _MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
 
@@ -120,8 +122,15 @@ class StreamerSession:
 
     @property
     def has_ended(self) -> bool:
-        """True when nothing is unread and nothing more will come."""
-        return not self.is_readable and (self._incoming.books.is_complete or self.state is State.CLOSED)
+        """True when everything up to the peer's FIN has been read."""
+        return not self.is_readable and self._incoming.books.is_complete
+
+    @property
+    def reading_error(self) -> SurewireError | None:
+        """Why nothing more will come although the peer's FIN has not; None while something may."""
+        if self.state is not State.CLOSED or self._incoming.books.is_complete:
+            return None
+        return self.error or ConnectionLost("this side was closed before the peer had finished")
 
     @property
     def unacknowledged(self) -> int:
@@ -241,11 +250,12 @@ class StreamerSession:
         is_ping = run.nbytes == 0
         is_fin = not is_ping and run.stop > board.size
         payload = b"" if is_ping else self._outgoing.get(run.offset, min(run.stop, board.size))
-        wide = run.first - self.outbound.log.largest_acked > compact.MAX_NARROW_LEAD
+        wide = run.first - self.outbound.log.largest_acked > _NARROW_LEAD
         syn = opening.sender_nonce
         header = compact.header_size(None, data=not is_ping, syn=syn is not None, wide=wide)
         ack = None
-        if self._acks.is_pending or is_ping or is_fin:  # a FIN's own acknowledgment means that ours arrived, too
+        # A FIN that is acknowledged has brought ours, too; and a SYN with one tells the peer that it is known.
+        if self._acks.is_pending or is_ping or is_fin or syn is not None:
             ack = self._ack(room=compact.MAX_PACKET - header - len(payload) - 1)
         if is_ping:
             self.stats.pings += 1
@@ -339,7 +349,7 @@ class StreamerSession:
         self._acks.on_received(packet.number, packet.number + 1, now=now)
         if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
             self._acks.make_due()
-        if self.state is State.FIN_WAIT_2 and is_data:
+        if self.state is State.FIN_WAIT_2:
             self._timers.arm(Timer.LINGER, now + self.config.peer_close_timeout)
 
     # Silence.
@@ -349,10 +359,12 @@ class StreamerSession:
         self._set_ping_interval()
 
     def _set_ping_interval(self) -> None:
-        """Ask a peer that does not answer less and less often: it may not have been started yet."""
+        """Ask a peer that does not answer less and less often: it may not have been started yet, or be gone."""
         config = self.config
+        is_heard = self._opening.peer_nonce is not None
+        limit = config.max_ping_interval if is_heard else config.max_opening_interval
         doublings = max(self.outbound.unanswered_probes - config.patient_pings, 0)
-        self.outbound.rules.ping_interval = min(config.ping_interval << doublings, config.max_ping_interval)
+        self.outbound.rules.ping_interval = min(config.ping_interval << doublings, limit)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
         """Limit the peer's silence while something of ours is not acknowledged."""
@@ -418,9 +430,16 @@ class StreamerSession:
         elif self.state is State.TIME_WAIT:
             if self._acks.is_pending:
                 self._acks.make_due()  # nothing will come that it could ride on
-                self._timers.arm(Timer.LINGER, now + config.transport.linger)
+                self._arm_grace(now)
             elif state is not State.TIME_WAIT:
-                self._timers.arm(Timer.LINGER, now + config.transport.linger)
+                self._arm_grace(now)
+
+    def _arm_grace(self, now: int) -> None:
+        """Stay as long as the peer may need to notice that our last acknowledgment was lost."""
+        transport = self.config.transport
+        self._timers.arm(
+            Timer.LINGER, now + max(transport.linger, 3 * self.outbound.rtt.pto(transport.max_ack_delay) // 2)
+        )
 
     def _on_linger(self) -> None:
         note = None
