@@ -1,6 +1,7 @@
 # make            builds ./rdps and ./rdpr; needs Python 3.11 or newer and nothing else
 # make demo       sends a file through an emulated bad network; DEMO_ARGS="--size 2M" passes options on
 # make test       runs all tests;                               PYTEST_ARGS="-k name" passes options on
+# make streamer-single  puts Streamer as one file, beside its tester, into build/streamer-single
 # make lint       linter, format check, types
 # make clean      removes what was built; make distclean also removes the venv
 #
@@ -13,11 +14,12 @@ PYTEST_ARGS ?=
 JOBS ?= 2
 
 EXECUTABLES := rdps rdpr
+SINGLE := build/streamer-single
 SOURCES := $(shell find src -name '*.py')
 # pip writes it last, so an interrupted installation is taken up again
 STAMP := $(VENV)/.installed
 
-.PHONY: all demo test lint clean distclean python-is-new-enough
+.PHONY: all demo streamer-single test lint clean distclean python-is-new-enough
 
 # The work inside one target is what takes the time; in order, even `make -j clean all` is right.
 .NOTPARALLEL:
@@ -30,6 +32,12 @@ $(EXECUTABLES): $(SOURCES) scripts/build_executables.py | python-is-new-enough
 
 demo: all
 	PYTHONPATH=src "$(PYTHON)" -m surewire.apps.demo $(DEMO_ARGS)
+
+streamer-single: $(SINGLE)/streamer.py
+	cp streamer/lossy_socket.py streamer/test.py "$(SINGLE)"
+
+$(SINGLE)/streamer.py: $(SOURCES) streamer/streamer.py $(wildcard scripts/bundle_*.py) | python-is-new-enough
+	"$(PYTHON)" -m scripts.bundle_streamer -o $@
 
 test: all $(STAMP)
 	"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS)

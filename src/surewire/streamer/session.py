@@ -304,8 +304,10 @@ class StreamerSession:
     def _handle_datagram(self, datagram: memoryview, now: int) -> None:
         opening = self._opening
         nonce = opening.peer_nonce or compact.peek_nonce(datagram)
-        if self.state is State.CLOSED or nonce is None or nonce == opening.nonce:
-            self.stats.damaged += self.state is not State.CLOSED
+        if self.state is State.CLOSED:
+            return
+        if nonce is None:
+            self.stats.damaged += 1
             return
         expected = compact.Expected(
             number=self._acks.largest + 1, offset=self._incoming.books.contiguous, ack=self.outbound.log.next_number
