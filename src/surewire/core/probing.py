@@ -8,7 +8,7 @@ from surewire.core.ranges import RangeSet
 from surewire.core.scoreboard import Scoreboard
 from surewire.core.sent_log import SentRun
 
-_MAX_COUNT = 32  # bounds the doublings of the wait
+_MAX_COUNT = 64  # bounds the doublings of the wait
 _MAX_COPIES = 64  # repairs of which a second copy may be due: the latest ones
 
 

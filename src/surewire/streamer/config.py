@@ -64,9 +64,11 @@ class StreamerConfig:
             goes twice. Losing one costs the peer a ping and both sides its answer.
         ping_interval: wait between pings that are not answered. Shorter than a slow round trip: when every
             second packet is lost, only one in four is answered.
-        patient_pings: unanswered pings after which the interval doubles each time.
-        max_ping_interval: what it doubles to at most, once the peer has answered at all.
-        max_opening_interval: what it doubles to before: the peer was not started yet, it seems.
+        patient_pings: unanswered pings after which the interval doubles each time; more than fit into the
+            peer's grace period.
+        max_ping_interval: what it doubles to at most.
+        patient_openings, max_opening_interval: the same while nothing has been heard of the peer: it was not
+            started yet, it seems.
         peer_close_timeout: how long after its FIN was acknowledged a side waits for the other's, counted
             from the last sign of it that asked for an acknowledgment.
         last_ack_timeout: silence after which a FIN is taken for acknowledged, if the peer has finished and
@@ -85,8 +87,9 @@ class StreamerConfig:
     receive_buffer: int = 8 << 20
     repeat_acks_above: float = 0.3
     ping_interval: int = 150 * NS_PER_MS
-    patient_pings: int = 12
+    patient_pings: int = 24
     max_ping_interval: int = NS_PER_S // 2
+    patient_openings: int = 12
     max_opening_interval: int = 2 * NS_PER_S
     peer_close_timeout: int = 10 * NS_PER_S
     last_ack_timeout: int = 5 * NS_PER_S
@@ -104,6 +107,7 @@ class StreamerConfig:
             "ping_interval",
             "patient_pings",
             "max_ping_interval",
+            "patient_openings",
             "max_opening_interval",
             "peer_close_timeout",
             "last_ack_timeout",

@@ -363,9 +363,10 @@ class StreamerSession:
     def _set_ping_interval(self) -> None:
         """Ask a peer that does not answer less and less often: it may not have been started yet, or be gone."""
         config = self.config
-        is_heard = self._opening.peer_nonce is not None
-        limit = config.max_ping_interval if is_heard else config.max_opening_interval
-        doublings = max(self.outbound.unanswered_probes - config.patient_pings, 0)
+        patience, limit = config.patient_pings, config.max_ping_interval
+        if self._opening.peer_nonce is None:
+            patience, limit = config.patient_openings, config.max_opening_interval
+        doublings = max(self.outbound.unanswered_probes - patience, 0)
         self.outbound.rules.ping_interval = min(config.ping_interval << doublings, limit)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
