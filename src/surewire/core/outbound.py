@@ -125,7 +125,8 @@ class Outbound:
         room = self.controller.cwnd - self.log.bytes_in_flight
         if self.rules.has_byte_acks:
             room = min(room, _BYTE_ACKS_MAX_IN_FLIGHT - self.log.bytes_in_flight)
-        return room if self.log.bytes_in_flight else max(room, self.rules.segment)  # no window holds everything back
+        is_idle = self.log.bytes_in_flight == 0 or self.scoreboard.una >= self.scoreboard.next_offset
+        return max(room, self.rules.segment) if is_idle else room  # no window holds everything back
 
     def _on_nothing_sent(self, rate: int, allowance: int) -> None:
         if self._next_piece(self.rules.segment) is None:
@@ -346,8 +347,21 @@ class Outbound:
             return
         if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
             wait = self._probe_wait()
-            newest = self.log.newest_sent_at if self.log.bytes_in_flight else now
-            self._timers.arm(Timer.PTO, max(newest, self._probing.last_expiry(now)) + wait)
+            since = self._silent_since() if self.log.bytes_in_flight else now
+            self._timers.arm(Timer.PTO, max(since, self._probing.last_expiry(now)) + wait)
+
+    def _silent_since(self) -> int:
+        """When the transmission went out that a probe timeout waits for.
+
+        Where a timeout repeats everything, that is the oldest: sending on must not put it off, as what is
+        sent behind a loss is in vain.
+        """
+        if self.rules.probe is Probe.EVERYTHING:
+            una = self.scoreboard.una
+            oldest = next((run for run in self.log.in_flight() if run.stop > una), None)
+            if oldest is not None:
+                return oldest.sent_at
+        return self.log.newest_sent_at
 
     def _probe_wait(self) -> int:
         """How long nothing may be acknowledged before the next probe, ns."""
