@@ -26,7 +26,7 @@ from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
 from surewire.errors import Aborted, LocalProtocolError, SurewireError
 
-_LISTEN_WAIT = 0.02  # s; how long the listener may take to notice that the session is over
+_LISTEN_WAIT = 0.05  # s; how long the listener may take to notice that the session is over
 _APPLICATION_WAIT = 0.5  # s; where a wait cannot be interrupted (Windows), Ctrl-C takes this long
 _STOPPED = ("", 0)  # the source that recvfrom gives after stoprecv
 _ENDED = "the program's main thread ended before close() was done; what the peer had not acknowledged may be lost"
@@ -43,6 +43,9 @@ class StreamSession(Protocol):
 
     @property
     def error(self) -> SurewireError | None: ...
+
+    @property
+    def reading_error(self) -> SurewireError | None: ...
 
     @property
     def note(self) -> str | None: ...
@@ -165,10 +168,12 @@ class ThreadedDriver:
                     return data
                 if self._has_told_end:
                     return b""  # even if what we sent fails later: that is for close() to say
-                self._raise_if_failed()
-                if self._session.has_ended or self._is_over:
+                if self._session.has_ended:
                     self._has_told_end = True
                     return b""
+                self._raise_if_failed()
+                if (error := self._session.reading_error) is not None:
+                    raise error.with_traceback(None)
                 if not is_waiting:
                     is_waiting = True
                     self._session.flush(now=self._clock())
