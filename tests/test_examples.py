@@ -16,6 +16,8 @@ PROMISED = {
     "simulate_transfer.py": ("unique data bytes sent: 2000000", "total/unique: 1.", "identical: True"),
     "lossy_link.py": ("    0 ms  ", "640 offered, ", "delay "),
     "packet_ladder.py": ("     ms  sender", "   0.00  s SYN ", "identical: True"),
+    "streamer_ladder.py": ("   sent  arrives  host 1", "      0       10   ", "9 packets, "),
+    "streamer_chat.py": ("good bye       -> GOOD BYE", "both have closed: "),
 }
 
 
