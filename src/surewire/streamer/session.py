@@ -48,6 +48,7 @@ SEGMENT = compact.MAX_PACKET - 16
 _UNLIMITED = 1 << 62
 _RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
 _NARROW_LEAD = 64  # half of what the format allows: as many later packets may overtake one whose number is short
+_TRIES_TO_BE_SURE = 12  # without an answer, after which the peer is taken to have gone
 _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
 _MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
 
@@ -388,7 +389,13 @@ class StreamerSession:
         if self._opening.peer_nonce is None:
             return self.config.transport.handshake_timeout
         if self._is_only_fin_open:
-            return self.config.last_ack_timeout
+            limit = self.config.last_ack_timeout
+            if self.config.pipelining is Pipelining.SELECTIVE_REPEAT:
+                return limit
+            # Without pings, the tries of both sides are full timeouts apart.
+            transport = self.config.transport
+            tries = _TRIES_TO_BE_SURE * self.outbound.rtt.pto(transport.max_ack_delay)
+            return max(limit, min(tries, transport.idle_timeout))
         return self.config.transport.idle_timeout
 
     @property
