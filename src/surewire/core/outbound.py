@@ -299,9 +299,11 @@ class Outbound:
 
     def _resend_everything(self, now: int) -> None:
         """Take all that is in flight for lost: go-back-N, and stop-and-wait with its single segment."""
+        lost = self.log.in_flight()
+        if not lost:
+            return  # a full peer keeps us waiting: that is asked for by a ping here, too
         self._probing.due = 0
         self.stats.probes += 1
-        lost = self.log.in_flight()
         for run in lost:
             self.log.declare_lost(run)
         self._on_lost(lost, now)
@@ -383,7 +385,7 @@ class Outbound:
         self._probing.due -= 1
         self.stats.probes += 1  # also one for which nothing is left to send
         board = self.scoreboard
-        if self.rules.probe is Probe.PING:
+        if self.rules.probe is not Probe.SEGMENT:
             self._probing.due = 0  # pings are answered at once; a second one would tell no more
             piece = board.next_unacked(0, self.rules.segment)
             if piece is None or piece[1] - piece[0] > _SMALL_PROBE:
