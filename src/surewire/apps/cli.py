@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from surewire import __version__
-from surewire.apps import router
+from surewire.apps import router, streamer_compare
 from surewire.apps.rdp_tool import ToolParser
 
 
@@ -25,7 +25,28 @@ def make_parser() -> ToolParser:
     )
     router.add_arguments(routing)
     routing.set_defaults(run=router.run)
+    streaming = commands.add_parser(
+        "streamer",
+        help="what the class-room byte stream does on a bad network",
+        description="Tools for Streamer, the reliable byte stream of the second assignment.",
+        allow_abbrev=False,
+    )
+    _add_streamer_commands(streaming)
     return parser
+
+
+def _add_streamer_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", dest="streamer_command", required=True, metavar="COMMAND")
+    comparing = commands.add_parser(
+        "compare",
+        help="run its variants side by side in virtual time",
+        description=streamer_compare.DESCRIPTION,
+        epilog=streamer_compare.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    streamer_compare.add_arguments(comparing)
+    comparing.set_defaults(run=streamer_compare.run)
 
 
 def main(argv: list[str] | None = None) -> int:
