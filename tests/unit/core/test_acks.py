@@ -14,7 +14,13 @@ class Receiver:
     """A tracker with its timers; `arrive` takes single numbers."""
 
     def __init__(
-        self, *, ack_every: int = 2, min_ack_ranges: int = 3, max_ack_ranges: int = 6, max_tracked_ranges: int = 100
+        self,
+        *,
+        ack_every: int = 2,
+        min_ack_ranges: int = 3,
+        max_ack_ranges: int = 6,
+        max_tracked_ranges: int = 100,
+        ack_reordered: bool = True,
     ) -> None:
         self.timers = TimerTable()
         config = TransportConfig(
@@ -23,6 +29,7 @@ class Receiver:
             min_ack_ranges=min_ack_ranges,
             max_ack_ranges=max_ack_ranges,
             max_tracked_ranges=max_tracked_ranges,
+            ack_reordered=ack_reordered,
         )
         self.tracker = AckTracker(config, self.timers)
 
@@ -156,3 +163,53 @@ def test_a_forgotten_number_is_not_new_after_a_hole_was_filled() -> None:
     receiver.arrive(0, 2, 4, 6)  # 0 is forgotten
     receiver.arrive(3)  # 2, 3 and 4 become one range: there is room for one more
     assert not receiver.tracker.is_new(0)
+
+
+# What Streamer adds: acknowledgments for whole windows, on data where there are any
+
+
+def test_out_of_order_is_no_reason_to_hurry_when_told_so() -> None:
+    receiver = Receiver(ack_every=4, ack_reordered=False)
+    receiver.arrive(5, 2, 2, now=100)
+    assert not receiver.is_due()
+    assert receiver.delayed_until == 100 + DELAY
+    receiver.arrive(0, now=200)  # repeats count, too: four datagrams
+    assert receiver.is_due()
+
+
+def test_pending_is_what_no_acknowledgment_tells_of() -> None:
+    receiver = Receiver(ack_every=4, ack_reordered=False)
+
+    def flags() -> tuple[bool, bool]:
+        return receiver.tracker.is_pending, receiver.tracker.is_due
+
+    assert flags() == (False, False)
+    receiver.arrive(0)
+    assert flags() == (True, False)
+    receiver.tracker.on_sent()
+    assert flags() == (False, False)
+    receiver.tracker.make_due()
+    assert flags() == (True, True)
+
+
+def test_the_share_of_missing_numbers() -> None:
+    receiver = Receiver(ack_reordered=False)
+    assert receiver.tracker.missing_share == 0.0
+    receiver.arrive(3)
+    assert receiver.tracker.missing_share == 0.75
+    receiver.arrive(0, 0, 3)  # a repeat is nothing new
+    assert receiver.tracker.missing_share == 0.5
+    receiver.arrive(1, 2)
+    assert receiver.tracker.missing_share == 0.0
+
+
+def test_all_that_is_remembered_is_reported_highest_first_up_to_a_limit() -> None:
+    receiver = Receiver(min_ack_ranges=1, max_ack_ranges=3)
+    receiver.arrive(0, 1, 2, 4, 6, 7)
+    for _ in range(9):
+        receiver.tracker.on_sent()  # none of these arrivals is recent any more
+    receiver.arrive(6)
+    assert receiver.tracker.ranges() == [(6, 8)]
+    assert receiver.tracker.received_ranges() == [(6, 8), (4, 5), (0, 3)]
+    receiver.arrive(9)
+    assert receiver.tracker.received_ranges() == [(9, 10), (6, 8), (4, 5)]

@@ -67,3 +67,73 @@ def test_an_empty_stream_is_only_its_end_mark() -> None:
     assert board.peek_lost() == (0, 1)
     board.on_acked(0, 1)
     assert board.is_done
+
+
+# A stream that grows, and an end mark that rides
+
+
+def growing(size: int, *, rides: bool = True) -> Scoreboard:
+    board = Scoreboard(None)
+    board.end_rides = rides
+    board.extend(size)
+    return board
+
+
+def test_a_growing_stream_has_no_end_until_it_is_finished() -> None:
+    board = growing(100)
+    assert (board.is_finished, board.size, board.has_unsent) == (False, 100, True)
+    board.on_sent(0, 100)
+    board.on_acked(0, 100)
+    assert (board.is_data_acked, board.is_done, board.has_unsent) == (True, False, False)
+    board.extend(150)
+    assert (board.is_data_acked, board.has_unsent) == (False, True)
+    board.finish()
+    board.on_sent(100, 151)
+    board.on_acked(100, 151)
+    assert board.is_done
+
+
+def test_an_end_mark_that_rides_is_lost_and_sent_with_the_last_bytes() -> None:
+    board = growing(100)
+    board.finish()
+    board.on_sent(0, 101)
+    board.on_lost(90, 101)
+    assert board.peek_lost() == (90, 101)
+    assert board.next_unacked(0, 1000) == (0, 101)
+    board.on_sent(90, 101)
+    assert board.peek_lost() is None
+
+
+def test_a_lone_end_mark_joins_lost_bytes_before_it_only_when_it_rides() -> None:
+    for rides, expected in ((True, (60, 101)), (False, (60, 100))):
+        board = growing(100, rides=rides)
+        board.finish()
+        board.on_sent(0, 100)
+        board.on_sent(100, 101)
+        board.on_lost(100, 101)
+        board.on_lost(60, 100)
+        assert board.peek_lost() == expected
+
+
+def test_a_piece_is_cut_by_its_real_bytes() -> None:
+    board = growing(100)
+    board.finish()
+    assert board.cut(60, 101, 40) == 101  # the end mark takes no room
+    assert board.cut(60, 101, 39) == 99
+    assert board.cut(100, 101, 0) == 101
+    assert board.cut(0, 80, 100) == 80
+    assert board.cut(0, 80, 80) == 80
+
+
+def test_next_unacked_looks_from_an_offset_on() -> None:
+    board = growing(100, rides=False)
+    board.finish()
+    board.on_sent(0, 101)
+    board.on_acked(0, 20)
+    board.on_acked(40, 60)
+    assert board.next_unacked(0, 10) == (20, 30)
+    assert board.next_unacked(0, 100) == (20, 40)
+    assert board.next_unacked(45, 100) == (60, 100)
+    assert board.next_unacked(100, 100) == (100, 101)
+    board.on_acked(0, 101)
+    assert board.next_unacked(0, 100) is None
