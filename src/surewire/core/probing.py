@@ -43,14 +43,20 @@ class TailEffort:
         self._spent += cost
 
     def next_copy(self, board: Scoreboard) -> tuple[int, int] | None:
-        """The next repair worth a second copy: one that has not been acknowledged yet."""
+        """What is worth a second copy: the first part of the oldest repair that has not been acknowledged yet.
+
+        Never the whole repair: what was acknowledged since is not in the send buffer any more.
+        """
         copies = self._copies
-        while copies and not board.missing(*copies[0]):
+        while copies:
+            missing = board.missing(*copies[0])
+            if missing:
+                return missing[0]
             copies.popleft()
-        return copies[0] if copies else None
+        return None
 
     def drop_copy(self) -> None:
-        """The copy that `next_copy` named was sent."""
+        """The copy that `next_copy` named was sent; one a repair is enough."""
         self._copies.popleft()
 
 

@@ -8,6 +8,7 @@ receive buffer trusts it and only stores.
 from __future__ import annotations
 
 from surewire.core.trains import Buffer
+from surewire.errors import LocalProtocolError
 
 
 class SendBuffer:
@@ -37,7 +38,13 @@ class SendBuffer:
         return taken
 
     def get(self, start: int, stop: int) -> bytes:
-        """The bytes at stream offsets [start, stop), which must be held."""
+        """The bytes at stream offsets [start, stop).
+
+        Raises:
+            LocalProtocolError: some are not held (any more): a slice with a negative index would be other bytes.
+        """
+        if not self._start <= start <= stop <= self.written:
+            raise LocalProtocolError(f"bytes [{start}, {stop}) are not in the send buffer")
         return bytes(self._bytes[start - self._start : stop - self._start])
 
     def discard_below(self, offset: int) -> None:

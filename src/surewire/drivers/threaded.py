@@ -301,6 +301,8 @@ class ThreadedDriver:
             # Not through sys.stderr: at this point a daemon may be stopped for good while it holds the stream's lock.
             os.write(2, f"surewire: {error}\n".encode())
             self._fail(error)
+        except Exception as error:
+            self._fail(error)  # before the listener can meet the stopped socket and take that for the cause
         finally:
             self._socket.stoprecv()
 
