@@ -19,8 +19,8 @@ Or leave the file as it is and set environment variables:
     STREAMER_DELAY       max_delivery_delay, seconds
     STREAMER_SEED        an integer: other packets are lost and damaged. Without it, each run loses the same ones.
 
-It ends with status 0 when all went well, 1 when what was received is wrong or Streamer raised an exception, and 2 when
-it was called in a wrong way.
+It ends with status 0 when all went well, 1 when the port is taken, what was received is wrong or Streamer raised an
+exception, and 2 when it was called in a wrong way.
 """
 
 from __future__ import annotations
@@ -53,11 +53,13 @@ def parse_arguments(arguments: list[str]) -> Call:
     """Take the command line apart.
 
     Raises:
-        ValueError: it is not two ports and an instance.
+        ValueError: it is not two different ports and an instance.
     """
     port1, port2, instance = map(int, arguments)
     if not (0 < port1 < 65536 and 0 < port2 < 65536 and instance in (1, 2)):
         raise ValueError("a port is from 1 to 65535, an instance 1 or 2")
+    if port1 == port2:
+        raise ValueError("with one port, an instance would talk to itself, and be content")
     return Call(port1, port2, instance)
 
 
@@ -177,13 +179,16 @@ def main() -> int:
         print(f"test.py: in the environment: {error}", file=sys.stderr)
         return 2
 
+    here, there = (call.port1, call.port2) if call.instance == 1 else (call.port2, call.port1)
+    try:
+        streamer = Streamer(dst_ip="localhost", dst_port=there, src_ip="localhost", src_port=here)
+    except OSError as error:
+        print(f"test.py: cannot use port {here}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"instance {call.instance} is at port {here}")
     if call.instance == 1:
-        streamer = Streamer(dst_ip="localhost", dst_port=call.port2, src_ip="localhost", src_port=call.port1)
-        print(f"instance 1 is at port {call.port1}")
         run_instance_1(streamer, count)
     else:
-        streamer = Streamer(dst_ip="localhost", dst_port=call.port1, src_ip="localhost", src_port=call.port2)
-        print(f"instance 2 is at port {call.port2}")
         run_instance_2(streamer, count)
     return 0
 

@@ -240,7 +240,16 @@ def test_the_environment_sets_rates_and_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), (8000, 8001), (8000, 8001, 3), (8000, 8001, 1, 1), ("a", 8001, 1), (0, 8001, 1), (8000, 65536, 2)],
+    [
+        (),
+        (8000, 8001),
+        (8000, 8001, 3),
+        (8000, 8001, 1, 1),
+        ("a", 8001, 1),
+        (0, 8001, 1),
+        (8000, 65536, 2),
+        (8000, 8000, 2),
+    ],
 )
 def test_a_wrong_call_is_answered_with_the_usage(arguments: tuple[object, ...]) -> None:
     ended = run(FOLDER, *arguments)
@@ -256,6 +265,16 @@ def test_a_wrong_setting_is_told(name: str, value: str) -> None:
     assert ended.code == 2
     assert ended.err.startswith("test.py: in the environment: ")
     assert "Traceback" not in ended.err
+
+
+def test_a_taken_port_is_told_in_a_line() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        ended = run(FOLDER, port, port % 65535 + 1, 1)
+    assert ended.code == 1
+    assert ended.err.startswith(f"test.py: cannot use port {port}: ")
+    assert ended.err.count("\n") == 1
 
 
 # Our Streamer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from surewire.core.config import TransportConfig
@@ -99,8 +99,9 @@ class StreamerConfig:
         """Refuse what the packet format or the rules cannot work with.
 
         Raises:
-            ConfigError: a value is out of range.
+            ConfigError: a value is out of range, or not of its field's type.
         """
+        self._check_types()
         for name in (
             "send_buffer",
             "receive_buffer",
@@ -120,6 +121,18 @@ class StreamerConfig:
             raise ConfigError("repeat_acks_above is a share, 0 to 1")
         if max(self.send_buffer, self.transport.receive_window) >= 1 << 22:
             raise ConfigError("offsets are sent in 3 bytes: send_buffer and receive_window stay below 4 MiB")
+
+    def _check_types(self) -> None:
+        """Refuse what would be taken for something else, not refused, later on.
+
+        The word "go-back-n" equals its member but is not the same object, "off" is true, and 0.1 s is no time in ns.
+        """
+        for each in fields(self):
+            value, kind = getattr(self, each.name), type(each.default)
+            if each.name == "transport":
+                kind = TransportConfig
+            if not isinstance(value, (int, float) if kind is float else kind):
+                raise ConfigError(f"{each.name} must be of type {kind.__name__}, not {value!r}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> StreamerConfig:

@@ -47,7 +47,8 @@ SEGMENT = compact.MAX_PACKET - 16
 
 _UNLIMITED = 1 << 62
 _RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
-_NARROW_LEAD = 64  # half of what the format allows: as many later packets may overtake one whose number is short
+_NARROW_LEAD = 32  # a quarter of what the format allows: more than 64 later packets must not overtake such a one
+_WIDE_HEADER = compact.header_size(compact.Ack(0), wide=True)  # bytes, without holes
 _TRIES_TO_BE_SURE = 12  # without an answer, after which the peer is taken to have gone
 _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
 _MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
@@ -188,6 +189,7 @@ class StreamerSession:
         board = self.outbound.scoreboard
         self._outgoing.release(is_idle=board.una >= board.next_offset, now=now)
         self._set_window()
+        self._set_segment()
         runs = self.outbound.poll_runs(now=now)
         if runs:
             return self._train(self._data_packet(runs[0]))
@@ -245,6 +247,16 @@ class StreamerSession:
             and log.next_number - log.largest_acked <= _MAX_NUMBERS_AHEAD
         )
         self._window.cwnd = self.config.send_buffer if is_open else 1
+
+    def _set_segment(self) -> None:
+        """Let full segments leave room for the acknowledgment that rides on them.
+
+        While both sides send, there is no other: arrivals that it has no room for would be taken for lost.
+        """
+        is_repair = self.outbound.scoreboard.has_lost  # cut anew, it would leave a rest for a packet of its own
+        ack = self._ack(room=compact.MAX_HOLES) if self._acks.is_pending and not is_repair else None
+        holes = len(ack.holes) if ack is not None else 0
+        self.outbound.rules.segment = min(SEGMENT, compact.MAX_PACKET - _WIDE_HEADER - holes)
 
     def _data_packet(self, run: SentRun) -> bytes:
         board, opening = self.outbound.scoreboard, self._opening

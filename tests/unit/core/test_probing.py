@@ -61,7 +61,7 @@ def test_copies_are_named_in_the_order_of_the_repairs_unless_they_are_acknowledg
     board.on_acked(100, 200)
     assert effort.next_copy(board) == (500, 600)
     board.on_acked(500, 550)
-    assert effort.next_copy(board) == (500, 600)  # half of it is still missing
+    assert effort.next_copy(board) == (550, 600)  # what has arrived is not sent again, nor held any more
     board.on_acked(0, 1_000)
     assert effort.next_copy(board) is None
 

@@ -48,6 +48,23 @@ def test_a_share_is_from_0_to_1(share: float) -> None:
         StreamerConfig(repeat_acks_above=share)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("pipelining", "stop-and-wait"),
+        ("pipelining", "gbn"),
+        ("acks", "each"),
+        ("nagle", "off"),
+        ("fin_rides", 1),
+        ("ping_interval", 0.1),
+        ("transport", None),
+    ],
+)
+def test_a_value_of_another_type_is_refused_not_misread(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be of type"):
+        StreamerConfig(**{name: value})  # type: ignore[arg-type]
+
+
 def test_offsets_of_three_bytes_limit_what_may_be_on_its_way() -> None:
     StreamerConfig(send_buffer=(1 << 22) - 1, transport=TransportConfig(receive_window=(1 << 22) - 1))
     with pytest.raises(ConfigError, match="4 MiB"):
