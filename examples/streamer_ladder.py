@@ -4,6 +4,9 @@
 
 LOSS and CORRUPTION are rates, DELAY is in seconds, as in the tester; all are 0 unless given, and NUMBERS is 1000. The
 run takes place in virtual time, with the rules of the class-room socket, and is the same each time for a seed.
+STREAMER_MODE, STREAMER_ACKS and STREAMER_NAGLE in the environment change the protocol, as they do for Streamer:
+
+    STREAMER_MODE=go-back-n PYTHONPATH=src python3 examples/streamer_ladder.py 12 0.1 0.1 0.1
 
 `sent` is when the packet was given to sendto, `arrives` when the other host gets it, in milliseconds. An arrow that
 ends in `x` is a packet that is lost, one with a `?` a packet that arrives damaged. `[0, 1456)` are the places in the
@@ -12,12 +15,14 @@ stream that the data have, `#0` is the packet's number, and behind `acks` stand 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NamedTuple
 
 from surewire.apps.streamer_simulation import StreamerOutcome, StreamerSimulation
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import ETHERNET_OVERHEAD, SEND_TIME, ClassroomConfig, ClassroomLink, Delivery
+from surewire.streamer.config import StreamerConfig
 from surewire.wire import compact
 
 LIMIT = 600 * NS_PER_S
@@ -111,8 +116,10 @@ def ladder(steps: list[Step], *, start: int) -> list[str]:
 def main(arguments: list[str]) -> int:
     seed = int(arguments[0]) if arguments else 1
     loss, corruption, delay_s = map(float, arguments[1:4] or (0, 0, 0))
-    config = ClassroomConfig(loss=loss, corruption=corruption, max_delay=int(delay_s * NS_PER_S))
-    simulation = StreamerSimulation(int(arguments[4]) if len(arguments) > 4 else 1000, config, seed=seed)
+    network = ClassroomConfig(loss=loss, corruption=corruption, max_delay=int(delay_s * NS_PER_S))
+    numbers = int(arguments[4]) if len(arguments) > 4 else 1000
+    config = StreamerConfig.from_environment(os.environ)
+    simulation = StreamerSimulation(numbers, network, seed=seed, host1=config, host2=config)
     start = simulation.network.now
     steps, outcome = record(simulation)
     print("\n".join(ladder(steps, start=start)))

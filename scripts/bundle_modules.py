@@ -44,6 +44,7 @@ class Module:
         self.kept: list[ast.stmt] = []
         self.dropped: list[ast.stmt] = []
         self.for_types: set[str] = set()  # bound for type checkers only
+        self.version_check = ""  # the entry's look at sys.version_info, which has to stand above the imports
         for statement in self.tree.body:
             (self.dropped if self._is_dropped(statement) else self.kept).append(statement)
         self.defined = bound_names(self.kept)[0]
@@ -68,6 +69,11 @@ class Module:
                 self.for_types |= bound_names(body)[0]
                 return True
             case ast.Try(body=[ast.Import(names=[ast.alias(name="surewire", asname=None)])]):
+                return True
+            case ast.If(test=ast.Compare(left=ast.Attribute(value=ast.Name(id="sys"), attr="version_info"))) if (
+                self.is_entry
+            ):
+                self.version_check = ast.get_source_segment(self.source.decode(), statement) or ""
                 return True
             case ast.Assign(targets=[ast.Name(id="__all__")]):
                 return not self.is_entry

@@ -8,6 +8,7 @@ comments included: in the order of their imports, each under a line with its nam
 - A private name that two modules use for different things is renamed in both. A public one is an error.
 - A module's docstring becomes a comment; streamer.py's stays the docstring of the whole.
 - `if TYPE_CHECKING:` blocks and the block that looks for `surewire` are dropped.
+- streamer.py's look at the version of Python moves above the imports, some of which an old one lacks.
 
 A package's `__init__.py` that only imports is looked through: the modules that nobody needs stay out. The same
 sources give the same bytes. What cannot be made one namespace without changing its meaning is refused with a sentence.
@@ -184,7 +185,10 @@ def bundle(entry: Path, source: Path) -> str:
     head = HEADER.format(name=entry.stem.capitalize(), package=PACKAGE, version=version(source), neighbour=NEIGHBOUR)
     if sources.entry.docstring is not None:
         head += f"{ast.get_source_segment(sources.entry.source.decode(), sources.entry.tree.body[0])}\n\n"
-    parts = [f"{head}from __future__ import annotations\n\n{import_lines(namespace.imports)}".rstrip()]
+    head += "from __future__ import annotations\n\n"
+    if sources.entry.version_check:
+        head += f"import sys\n\n{sources.entry.version_check}\n\n"
+    parts = [f"{head}{import_lines(namespace.imports)}".rstrip()]
     for module in sources.ordered:
         title = entry.name if module.is_entry else module.file.relative_to(source).as_posix()
         banner = commented(title, None if module.is_entry else module.docstring)

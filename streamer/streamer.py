@@ -3,7 +3,7 @@
 This file is only where the parts meet. Each part of the assignment lives in the package `surewire`:
 
     send, recv, close, and the two background threads      surewire/drivers/threaded.py
-    part 1  chunking                                       surewire/streamer/session.py, SEGMENT
+    part 1  chunking                                       surewire/streamer/sending.py, SEGMENT
     part 2  reordering: the receive buffer                 surewire/streamer/incoming.py, surewire/core/reassembly.py
     part 3  ACKs                                           surewire/core/acks.py
             timeouts and retransmissions                   surewire/core/outbound.py, surewire/core/loss.py
@@ -11,7 +11,7 @@ This file is only where the parts meet. Each part of the assignment lives in the
     part 4  corruption: the packet and its hash            surewire/wire/compact.py
     part 5  pipelining, selective repeat                   surewire/core/outbound.py, surewire/core/scoreboard.py
     extra   Nagle's algorithm                              surewire/streamer/outgoing.py
-            piggybacked and delayed ACKs                   surewire/streamer/session.py, surewire/core/acks.py
+            piggybacked and delayed ACKs                   surewire/streamer/acknowledging.py, surewire/core/acks.py
     every parameter with its default                       surewire/streamer/config.py
 
 The session (surewire/streamer/session.py) holds all the rules of the protocol and knows neither socket nor
@@ -24,6 +24,9 @@ import os
 import random
 import sys
 import time
+
+if sys.version_info < (3, 11):  # noqa: UP036  (a student's python3 may well be older, and this says so)
+    sys.exit(f"streamer.py: needs Python 3.11 or newer, and this is {sys.version_info[0]}.{sys.version_info[1]}")
 
 try:
     import surewire  # noqa: F401  (only to see whether it is there)
@@ -38,6 +41,7 @@ from socket import INADDR_ANY
 from lossy_socket import LossyUDP
 
 from surewire.drivers.threaded import ThreadedDriver
+from surewire.errors import ConfigError
 from surewire.streamer.config import StreamerConfig
 from surewire.streamer.session import StreamerSession
 
@@ -67,8 +71,12 @@ class Streamer:
 
         Raises:
             OSError: the local address cannot be used, for instance because the port is taken.
-            ConfigError: an environment variable asks for something that does not exist.
+            ConfigError: an environment variable asks for something that does not exist, or nobody can have `dst_port`.
+            TypeError: `dst_port` is no number.
         """
+        # LossyUDP would tell of it in a thread of its own, with a traceback for each packet, and this side would wait.
+        if not 0 < dst_port < 65536:
+            raise ConfigError(f"dst_port must be from 1 to 65535, not {dst_port}")
         config = self.config if self.config is not None else StreamerConfig.from_environment(os.environ)
         socket = LossyUDP()
         socket.bind(("" if src_ip == INADDR_ANY else src_ip, src_port))  # INADDR_ANY is the number 0, not an address

@@ -17,7 +17,7 @@ from surewire.core.config import TransportConfig
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import ETHERNET_OVERHEAD
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire import compact
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +34,7 @@ ALL = OWN | {field.name for field in fields(TransportConfig)}
 # In backquotes, but no name of ours: the assignment's words, what a ladder shows, what is written to a shell.
 NOT_OURS = {
     "#0", "#1", "#2", "#5", "#6", "---x", "-----?--->", "[0, 1456)", 'send(b"")', "--help", "--chart",
-    "--numbers 10000", "Streamer.config = StreamerConfig(...)", "threading.Timer", "ThreadPoolExecutor",
+    "--numbers 10000", "replace", "dataclasses", "threading.Timer", "ThreadPoolExecutor",
     "self.closed = True", "while not self.ack: time.sleep(0.01)", "surewire", "surewire streamer compare",
     "build/streamer-single", "PYTHONPATH=src python3 -m surewire.apps.cli streamer compare",
 }  # fmt: skip
@@ -175,7 +175,7 @@ def test_every_setting_of_streamer_is_explained() -> None:
         (r"The (\d+) bytes left are for the header", compact.MAX_PACKET - SEGMENT),
         (r"without data, (\d+) bytes", ETHERNET_OVERHEAD + compact.header_size(None, data=False)),
         (r"then pings of (\d+) bytes", ETHERNET_OVERHEAD + compact.header_size(None, data=False, syn=True)),
-        (r"sent in vain costs ([\d,]+) bytes", ETHERNET_OVERHEAD + compact.MAX_PACKET),
+        (r"sent in vain costs ([\d,]+) bytes", ETHERNET_OVERHEAD + compact.header_size(None, data=True) + SEGMENT),
         (r"a bitmap of up to (\d+) numbers", 8 * (compact.MAX_HOLES - 1)),
     ],
 )
@@ -243,14 +243,15 @@ def test_the_tests_it_names_stand_where_it_says() -> None:
         assert f"def {name}(" in path.read_text(encoding="utf-8"), row
 
 
-def printed(*arguments: str) -> str:
+def printed(*arguments: str, **variables: str) -> str:
     """What Python prints when it runs so, in the repository without installation."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMER_")}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**plain, "PYTHONPATH": str(ROOT / "src"), **variables},
         timeout=50,
         check=True,
     )
@@ -262,6 +263,13 @@ def test_ladders_are_current(arguments: str, shown: str) -> None:
     """When it fails, put what examples/streamer_ladder.py prints now into the document, and read the text below it."""
     assert shown == printed("examples/streamer_ladder.py", *arguments.split())
     assert f"examples/streamer_ladder.py {arguments}".rstrip() + "\n" in PROSE
+
+
+def test_a_ladder_shows_the_mode_that_is_set() -> None:
+    steps = printed("examples/streamer_ladder.py", STREAMER_MODE="stop-and-wait").splitlines()
+    senders = [("2" if "<---" in line else "1") if "data [" in line else "" for line in steps[1:-1]]
+    assert "22" in "".join(senders).replace("1", "") and "11" in "".join(senders)
+    assert not any(one and one == other for one, other in zip(senders, senders[1:], strict=False))  # none in a row
 
 
 def test_there_are_two_ladders_and_the_first_has_nine_packets() -> None:

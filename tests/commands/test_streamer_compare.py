@@ -203,7 +203,7 @@ def test_a_missing_matplotlib_is_told_before_anything_runs(tmp_path: Path) -> No
     done = compare(*SMALL, "--chart", str(tmp_path / "chart.svg"), path=tmp_path)
     assert (done.returncode, done.stdout) == (exit_codes.USAGE, "")
     assert done.stderr.count("\n") == 1
-    assert "pip install 'surewire[charts]'" in done.stderr
+    assert "pip install matplotlib" in done.stderr
 
 
 def test_a_chart_in_no_folder_is_told_before_anything_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,21 @@ def test_both_hosts_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert "STAGE 2 TEST PASSED" in outputs[1]
 
 
+@pytest.mark.parametrize("is_single", [False, True])
+def test_an_old_python_is_told_in_a_line(tmp_path: Path, is_single: bool) -> None:
+    if is_single:
+        bundled(tmp_path / "streamer.py")
+    else:
+        shutil.copy(FOLDER / "streamer.py", tmp_path)
+    # no lossy_socket.py here: the version is looked at before anything that may be missing
+    program = "import sys; sys.version_info = (3, 10, 13, 'final', 0); import streamer"
+    done = subprocess.run(
+        [*ISOLATED, "-c", program], cwd=tmp_path, env={}, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "streamer.py: needs Python 3.11 or newer, and this is 3.10\n"
+
+
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     first = bundled(tmp_path / "one" / "streamer.py").read_bytes()
     assert bundle(FOLDER / "streamer.py", ROOT / "src").encode() == first

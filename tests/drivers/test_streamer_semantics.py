@@ -304,6 +304,15 @@ def test_addresses(room: Room, pool: ThreadPoolExecutor, src_ip: dict[str, Any],
     close_both(pool, one, other)
 
 
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_destination_that_cannot_be_is_refused(room: Room, port: int) -> None:
+    with pytest.raises(ConfigError, match=f"dst_port must be from 1 to 65535, not {port}"):
+        room.streamer.Streamer(HOST, port)
+    with pytest.raises(TypeError):
+        room.streamer.Streamer(HOST, "8000")
+    assert room.sockets == []
+
+
 def test_the_source_port_may_be_left_to_the_system(room: Room) -> None:
     one = room.streamer.Streamer(HOST, free_ports(1)[0])
     assert room.sockets[0].getsockname()[1] > 0

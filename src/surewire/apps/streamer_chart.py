@@ -49,7 +49,7 @@ def require_matplotlib() -> None:
     try:
         importlib.import_module("matplotlib.figure")
     except ImportError as error:
-        raise ConfigError(f"a chart needs matplotlib, try: pip install 'surewire[charts]' ({error})") from error
+        raise ConfigError(f"a chart needs matplotlib, try: pip install matplotlib ({error})") from error
 
 
 def draw_bars(

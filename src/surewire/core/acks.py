@@ -8,6 +8,7 @@ from surewire.core.config import TransportConfig
 from surewire.core.ranges import RangeSet
 from surewire.core.timers import Timer, TimerTable
 
+_JUDGED = 128  # numbers by which losses are judged: enough for a share, few enough to follow a path that changes
 _REPEATED = 4  # acknowledgments that report each arrival, at least
 
 
@@ -27,7 +28,6 @@ class AckTracker:
         "_pending",
         "_received",
         "_recent",
-        "_seen",
         "_timers",
         "largest",
         "latest",
@@ -43,7 +43,6 @@ class AckTracker:
         self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)  # number, ACKs sent before it
         self._acks_sent = 0
         self._forgotten_below = 0
-        self._seen = 0  # distinct numbers
         self.largest = -1
         self.latest = -1  # the number that arrived last
         self.latest_at = 0
@@ -64,7 +63,6 @@ class AckTracker:
         if len(self._received) > self._config.max_tracked_ranges:
             self._received.keep_newest(self._config.max_tracked_ranges)
             self._forgotten_below = (self._received.first or (0, 0))[0]
-        self._seen += sum(high - low for low, high in new)
         self._recent.append((start, self._acks_sent))
         self.largest = max(self.largest, stop - 1)
         self.latest, self.latest_at = stop - 1, now
@@ -82,8 +80,9 @@ class AckTracker:
 
     @property
     def missing_share(self) -> float:
-        """Share of the numbers up to the largest that have not arrived, 0..1."""
-        return 1 - self._seen / (self.largest + 1) if self.largest >= 0 else 0.0
+        """Share of the last 128 numbers up to the largest that have not arrived, 0..1."""
+        start, stop = max(self.largest + 1 - _JUDGED, 0), self.largest + 1
+        return sum(high - low for low, high in self._received.missing(start, stop)) / max(stop - start, 1)
 
     def received_ranges(self) -> list[tuple[int, int]]:
         """Every range [start, stop) of remembered numbers, highest first: for formats that report a whole window."""

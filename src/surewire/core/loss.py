@@ -24,28 +24,50 @@ _EPOCH_ROUND_TRIPS = 16
 _MAX_ROUND_TRIPS = 2
 
 
-class ReorderingWindow:
-    """How much longer than a round trip (ns) to wait for a transmission that was overtaken."""
+class _RecentMaximum:
+    """The largest of what was seen in the last 16 to 32 round trips (ns; 0 when nothing was)."""
 
     __slots__ = ("_current", "_epoch_end", "_previous", "_rtt")
 
     def __init__(self, rtt: RttEstimator) -> None:
         self._rtt = rtt
-        self._current = 0  # the longest wait needed in this epoch and in the one before it
+        self._current = 0  # of this epoch, and of the one before it
         self._previous = 0
         self._epoch_end = 0
 
+    def take(self, value: int, now: int) -> None:
+        self._roll(now)
+        self._current = max(self._current, value)
+
+    def get(self, now: int) -> int:
+        self._roll(now)
+        return max(self._current, self._previous)
+
+    def _roll(self, now: int) -> None:
+        if now < self._epoch_end:
+            return
+        epoch = _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
+        self._previous = self._current if now < self._epoch_end + epoch else 0
+        self._current = 0
+        self._epoch_end = now + epoch
+
+
+class ReorderingWindow:
+    """How much longer than a round trip (ns) to wait for a transmission that was overtaken."""
+
+    __slots__ = ("_rtt", "_waits")
+
+    def __init__(self, rtt: RttEstimator) -> None:
+        self._rtt = rtt
+        self._waits = _RecentMaximum(rtt)
+
     def on_overtaken(self, *, sent_at: int, now: int) -> None:
         """Learn from a transmission acknowledged at `now` although a later one was acknowledged before."""
-        self._roll(now)
-        needed = now - sent_at - self._round_trip()
-        if needed > 0:
-            self._current = max(self._current, needed * 9 // 8)
+        self._waits.take((now - sent_at - self._round_trip()) * 9 // 8, now)
 
     def window(self, now: int) -> int:
         """The reordering window (ns, > 0)."""
-        self._roll(now)
-        adapted = min(max(self._current, self._previous), _MAX_ROUND_TRIPS * self._rtt.smoothed_rtt)
+        adapted = min(self._waits.get(now), _MAX_ROUND_TRIPS * self._rtt.smoothed_rtt)
         return max(adapted, self._round_trip() // 8, GRANULARITY)
 
     def loss_delay(self, now: int) -> int:
@@ -55,44 +77,24 @@ class ReorderingWindow:
     def _round_trip(self) -> int:
         return max(self._rtt.smoothed_rtt, self._rtt.latest_rtt)
 
-    def _roll(self, now: int) -> None:
-        if now < self._epoch_end:
-            return
-        epoch = _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
-        self._previous = self._current if now < self._epoch_end + epoch else 0
-        self._current = 0
-        self._epoch_end = now + epoch
-
 
 class OvertakingWindow:
     """By how much later (ns) than a transmission another one may have been sent that arrives before it.
 
     The window is 9/8 of the longest such lead seen in the last 16 to 32 round trips, and never below `least`.
+    It needs no upper bound: however long it grows, the next ping is sent later still and settles the matter.
     """
 
-    __slots__ = ("_current", "_epoch_end", "_least", "_previous", "_rtt")
+    __slots__ = ("_leads", "_least")
 
     def __init__(self, rtt: RttEstimator, *, least: int) -> None:
-        self._rtt = rtt
         self._least = least
-        self._current = 0  # the longest lead in this epoch and in the one before it
-        self._previous = 0
-        self._epoch_end = 0
+        self._leads = _RecentMaximum(rtt)
 
     def on_overtaken(self, *, lead: int, now: int) -> None:
         """Learn from a transmission that arrived although one sent `lead` ns later had arrived before."""
-        self._roll(now)
-        self._current = max(self._current, lead * 9 // 8)
+        self._leads.take(lead * 9 // 8, now)
 
     def window(self, now: int) -> int:
         """The lead (ns) from which on a transmission that has been overtaken is lost."""
-        self._roll(now)
-        return max(self._current, self._previous, self._least)
-
-    def _roll(self, now: int) -> None:
-        if now < self._epoch_end:
-            return
-        epoch = _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
-        self._previous = self._current if now < self._epoch_end + epoch else 0
-        self._current = 0
-        self._epoch_end = now + epoch
+        return max(self._leads.get(now), self._least)

@@ -99,7 +99,9 @@ class Outbound:
     def _hasten(self, now: int) -> list[SentRun]:
         """Everything has been sent and something is missing: spend a little to know, and to be done, sooner."""
         board, effort = self.scoreboard, self._probing.effort
-        if self.rules.probe is not Probe.PING or board.has_unsent or board.una >= board.next_offset:
+        if self.rules.probe is not Probe.PING or board.una >= board.next_offset:
+            return []
+        if board.has_unsent or board.has_lost:  # the window or the pacer holds it back
             return []
         sent_total = self.log.sent_total
         copy = effort.next_copy(board)
@@ -373,6 +375,8 @@ class Outbound:
             # A needless ping costs little, a late one a round trip; and pings need not wait for each other's answers.
             return rules.ping_interval if count else min(pto, self._config.max_pto)
         limit = rules.max_closing_pto if self.scoreboard.is_data_acked else self._config.max_pto
+        if rules.probe is Probe.EVERYTHING:
+            limit = max(limit, rules.ping_interval)  # grows while nobody answers, as a short `max_pto` must not
         return min(pto << count, max(limit, pto))
 
     @property

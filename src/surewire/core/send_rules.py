@@ -21,7 +21,7 @@ class SendRules:
     Attributes:
         probe: what a probe timeout sends. PING needs packet numbers on the wire.
         max_runs: runs that one call of `poll_runs` returns at most.
-        ping_interval: wait for the second ping and further ones, ns.
+        ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
         segment: bytes of stream data in a full segment.
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.

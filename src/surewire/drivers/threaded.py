@@ -273,8 +273,9 @@ class ThreadedDriver:
                         return
                 continue
             except ConnectionError:
-                self._on_refused()
-                continue
+                if self._on_refused():
+                    continue
+                return
             with self._lock:
                 if self._is_over:
                     return
@@ -285,12 +286,15 @@ class ThreadedDriver:
                     self._wake_transmitter()
                     self._changed.notify_all()
 
-    def _on_refused(self) -> None:
-        """Some systems (Windows) tell the next call that nothing listened where a packet went."""
+    def _on_refused(self) -> bool:
+        """Some systems (Windows) tell the next call that nothing listened where a packet went. False after the end."""
         with self._lock:
+            if self._is_over:
+                return False
             self._session.handle_refused(now=self._clock())
             self._wake_transmitter()
             self._changed.notify_all()
+            return True
 
     def _transmit(self) -> None:
         try:

@@ -23,7 +23,7 @@ from surewire.streamer.config import StreamerConfig
 class OutgoingStream:
     """What was written; it tells the scoreboard how far the stream may be sent."""
 
-    __slots__ = ("_board", "_buffer", "_config", "_flushed", "_is_finished", "_segment", "_timers", "_writes")
+    __slots__ = ("_board", "_buffer", "_config", "_flushed", "_held", "_is_finished", "_segment", "_timers", "_writes")
 
     def __init__(self, board: Scoreboard, timers: TimerTable, config: StreamerConfig, *, segment: int) -> None:
         self._board = board
@@ -32,6 +32,7 @@ class OutgoingStream:
         self._segment = segment
         self._buffer = SendBuffer(config.send_buffer)
         self._flushed = 0  # offset up to which nothing is held back
+        self._held = 0  # offset up to which bytes have waited for an acknowledgment already
         self._is_finished = False
         self._writes: deque[int] = deque()  # offsets at which writes end, when segments must not span two
 
@@ -84,7 +85,9 @@ class OutgoingStream:
             self._timers.cancel(Timer.COALESCE)
             return
         whole = written - (written - board.next_offset) % self._segment
-        board.extend(max(board.size, whole, self._flushed))
+        if not is_idle:
+            self._held = written
+        board.extend(max(board.size, whole, self._flushed, self._held if is_idle else 0))
         if written == board.size or not is_idle:
             self._timers.cancel(Timer.COALESCE)
         elif self._timers.deadline(Timer.COALESCE) is None:

@@ -15,12 +15,7 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from surewire.core.acks import AckTracker
-from surewire.core.congestion import FixedRate
 from surewire.core.events import Closed, Established, Event
-from surewire.core.outbound import Outbound
-from surewire.core.rtt import RttEstimator
-from surewire.core.send_rules import Probe
 from surewire.core.sent_log import SentRun
 from surewire.core.state import DUPLEX, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
@@ -36,22 +31,16 @@ from surewire.errors import (
     RemoteProtocolError,
     SurewireError,
 )
+from surewire.streamer.acknowledging import Acknowledging
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 from surewire.streamer.incoming import IncomingStream
 from surewire.streamer.opening import Opening
 from surewire.streamer.outgoing import OutgoingStream
+from surewire.streamer.sending import SEGMENT, Sending
 from surewire.wire import compact
 
-SEGMENT = compact.MAX_PACKET - 16
-"""Bytes of data in a full segment: the rest is the header and what an acknowledgment usually takes."""
-
-_UNLIMITED = 1 << 62
-_RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
 _NARROW_LEAD = 32  # a quarter of what the format allows: more than 64 later packets must not overtake such a one
-_WIDE_HEADER = compact.header_size(compact.Ack(0), wide=True)  # bytes, without holes
 _TRIES_TO_BE_SURE = 12  # without an answer, after which the peer is taken to have gone
-_NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
-_MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
 
 
 class SessionStats:
@@ -77,34 +66,16 @@ class StreamerSession:
         self.stats = SessionStats()
         self.error: SurewireError | None = None  # why the connection ended, unless it ended well
         self.note: str | None = None  # what a successful user should still know
-        transport = self.config.transport
         self._timers = TimerTable()
         self._events: deque[Event] = deque()
         self._machine = StateMachine(DUPLEX)
         self._opening = Opening(rng)
-        self._window = FixedRate(rate=_RATE, cwnd=1)
-        self.outbound = Outbound(
-            size=None,
-            segment=SEGMENT,
-            config=transport,
-            controller=self._window,
-            rtt=RttEstimator(transport.initial_rtt),
-            timers=self._timers,
-            now=now,
-        )
+        self._sending = Sending(self.config, self._timers, now=now)
+        self.outbound = self._sending.outbound
         self._outgoing = OutgoingStream(self.outbound.scoreboard, self._timers, self.config, segment=SEGMENT)
         self._incoming = IncomingStream(self.config)
-        self._acks = AckTracker(transport, self._timers)
-        self._is_repeat = False  # the next acknowledgment is the second copy of one
-        self._set_rules()
+        self._acking = Acknowledging(self.config, self._timers)
         self._machine.handle(Input.OPEN_DUPLEX)
-
-    def _set_rules(self) -> None:
-        rules, board = self.outbound.rules, self.outbound.scoreboard
-        rules.has_byte_acks = False
-        rules.max_offset = _UNLIMITED
-        rules.probe = Probe.PING if self.config.pipelining is Pipelining.SELECTIVE_REPEAT else Probe.EVERYTHING
-        board.end_rides = self.config.fin_rides
 
     # Getters.
 
@@ -161,7 +132,7 @@ class StreamerSession:
         was_full = self._incoming.is_full
         data = self._incoming.read()
         if was_full and self.state is not State.CLOSED:
-            self._acks.make_due()  # tells the peer that it may go on
+            self._acking.tracker.make_due()  # tells the peer that it may go on
         return data
 
     def flush(self, *, now: int) -> None:
@@ -186,14 +157,14 @@ class StreamerSession:
         """The next packet, as a train of one; None when nothing is to be sent now."""
         if self.state is State.CLOSED:
             return None
-        board = self.outbound.scoreboard
-        self._outgoing.release(is_idle=board.una >= board.next_offset, now=now)
-        self._set_window()
-        self._set_segment()
+        sending, acks = self._sending, self._acking.tracker
+        self._outgoing.release(is_idle=sending.is_idle, now=now)
+        sending.set_window(is_known=self._opening.is_known)
+        sending.set_segment(self._acking.block(room=compact.MAX_HOLES) if acks.is_pending else None)
         runs = self.outbound.poll_runs(now=now)
         if runs:
             return self._train(self._data_packet(runs[0]))
-        if self._acks.is_due and (packet := self._ack_packet()) is not None:
+        if acks.is_due and (packet := self._ack_packet()) is not None:
             return self._train(packet)
         return None
 
@@ -226,7 +197,7 @@ class StreamerSession:
             elif timer is Timer.PTO:
                 self._on_pto(now)
             elif timer is Timer.DELAYED_ACK:
-                self._acks.make_due()
+                self._acking.tracker.make_due()
             elif timer is Timer.COALESCE:
                 self._outgoing.flush()
             elif timer is Timer.IDLE:
@@ -239,25 +210,6 @@ class StreamerSession:
 
     # Packets out.
 
-    def _set_window(self) -> None:
-        log = self.outbound.log
-        is_open = (
-            self._opening.is_known
-            and self.config.pipelining is not Pipelining.STOP_AND_WAIT
-            and log.next_number - log.largest_acked <= _MAX_NUMBERS_AHEAD
-        )
-        self._window.cwnd = self.config.send_buffer if is_open else 1
-
-    def _set_segment(self) -> None:
-        """Let full segments leave room for the acknowledgment that rides on them.
-
-        While both sides send, there is no other: arrivals that it has no room for would be taken for lost.
-        """
-        is_repair = self.outbound.scoreboard.has_lost  # cut anew, it would leave a rest for a packet of its own
-        ack = self._ack(room=compact.MAX_HOLES) if self._acks.is_pending and not is_repair else None
-        holes = len(ack.holes) if ack is not None else 0
-        self.outbound.rules.segment = min(SEGMENT, compact.MAX_PACKET - _WIDE_HEADER - holes)
-
     def _data_packet(self, run: SentRun) -> bytes:
         board, opening = self.outbound.scoreboard, self._opening
         is_ping = run.nbytes == 0
@@ -268,8 +220,10 @@ class StreamerSession:
         header = compact.header_size(None, data=not is_ping, syn=syn is not None, wide=wide)
         ack = None
         # A FIN that is acknowledged has brought ours, too; and a SYN with one tells the peer that it is known.
-        if self._acks.is_pending or is_ping or is_fin or syn is not None:
-            ack = self._ack(room=compact.MAX_PACKET - header - len(payload) - 1)
+        if self._acking.tracker.is_pending or is_ping or is_fin or syn is not None:
+            ack = self._acking.block(room=compact.MAX_PACKET - header - len(payload) - 1)
+        if ack is not None:
+            self._acking.on_ridden()
         if is_ping:
             self.stats.pings += 1
         else:
@@ -283,29 +237,15 @@ class StreamerSession:
         )
 
     def _ack_packet(self) -> bytes | None:
-        ack = self._ack(room=compact.MAX_HOLES)
+        ack = self._acking.block(room=compact.MAX_HOLES)
+        self._acking.on_sent_alone()
         if ack is None:
-            self._acks.on_sent()  # nothing has arrived that could be acknowledged
-            return None
+            return None  # nothing has arrived that could be acknowledged
         self.stats.acks += 1
         packet = compact.Packet(nonce=self._opening.sender_nonce, ack=ack, full=self._incoming.is_full)
-        encoded = self._emit(packet, wide=False)
-        acks = self._acks
-        is_lossy = acks.largest >= _NUMBERS_TO_JUDGE and acks.missing_share > self.config.repeat_acks_above
-        self._is_repeat = is_lossy and not self._is_repeat
-        if self._is_repeat:
-            acks.make_due()
-        return encoded
-
-    def _ack(self, *, room: int) -> compact.Ack | None:
-        """What has arrived, in at most one byte and `room` more; None when it does not fit."""
-        if self._opening.peer_nonce is None or room < 0:
-            return None
-        return compact.Ack.from_ranges(self._acks.received_ranges(), room)
+        return self._emit(packet, wide=False)
 
     def _emit(self, packet: compact.Packet, *, wide: bool) -> bytes:
-        if packet.ack is not None:
-            self._acks.on_sent()
         opening = self._opening
         return compact.emit(packet, sender_nonce=opening.nonce, receiver_nonce=opening.peer_nonce or 0, wide=wide)
 
@@ -315,26 +255,25 @@ class StreamerSession:
     # Packets in.
 
     def _handle_datagram(self, datagram: memoryview, now: int) -> None:
-        opening = self._opening
-        nonce = opening.peer_nonce or compact.peek_nonce(datagram)
         if self.state is State.CLOSED:
             return
+        opening, stated = self._opening, compact.peek_nonce(datagram)
+        is_other = stated is not None and stated != opening.peer_nonce and self._may_be_another
+        nonce = stated if is_other else opening.peer_nonce
         if nonce is None:
             self.stats.damaged += 1
             return
-        expected = compact.Expected(
-            number=self._acks.largest + 1, offset=self._incoming.books.contiguous, ack=self.outbound.log.next_number
-        )
         try:
-            packet = compact.parse(datagram, sender_nonce=nonce, receiver_nonce=opening.nonce, expected=expected)
+            packet = compact.parse(
+                datagram, sender_nonce=nonce, receiver_nonce=opening.nonce, expected=self._expected(is_other)
+            )
         except MalformedSegment:
             self.stats.damaged += 1
             return
-        if opening.peer_nonce is None:
-            opening.peer_nonce = nonce
-            self._events.append(Established(self.peer, True))
+        if is_other:
+            self._meet(nonce)
         if packet.ack is not None or packet.nonce is None:
-            opening.is_known = True
+            opening.is_known = True  # such a packet's hash has our nonce in it
         try:
             self._handle_packet(packet, now)
         except RemoteProtocolError:
@@ -343,15 +282,37 @@ class StreamerSession:
         self._follow_fins(now)
         self._watch(now, is_heard=True)
 
+    @property
+    def _may_be_another(self) -> bool:
+        """True while a SYN may still open the connection: one that came before may be left over from an old run."""
+        return not self._opening.is_known and not self._incoming.has_been_read
+
+    def _expected(self, is_other: bool) -> compact.Expected:
+        sent = self.outbound.log.next_number
+        if is_other:
+            return compact.Expected(ack=sent)
+        return compact.Expected(
+            number=self._acking.tracker.largest + 1, offset=self._incoming.books.contiguous, ack=sent
+        )
+
+    def _meet(self, nonce: int) -> None:
+        """A peer with this nonce has opened; what another one sent before is forgotten."""
+        if self._opening.peer_nonce is None:
+            self._events.append(Established(self.peer, True))
+        else:
+            self._acking.forget()
+            self._incoming = IncomingStream(self.config)
+        self._opening.peer_nonce = nonce
+
     def _handle_packet(self, packet: compact.Packet, now: int) -> None:
         if packet.ack is not None:
             is_first = packet.ack.largest > self.outbound.log.largest_acked
             echo = packet.ack.largest if is_first else None
+            # No position and no delay are stated: a byte each that nothing needs. Round trips include held-back ACKs.
             self.outbound.on_ack_numbers(packet.ack.ranges(), position=0, echo=echo, ack_delay=0, now=now)
             self._outgoing.discard_acked()
-            self._set_ping_interval()
-        rules, board = self.outbound.rules, self.outbound.scoreboard
-        rules.max_offset = board.next_offset if packet.full else _UNLIMITED
+        self._sending.on_heard(is_full=packet.full)
+        self._sending.set_ping_interval(has_met=True)
         if packet.number is None:
             return
         is_data = packet.offset is not None
@@ -359,11 +320,11 @@ class StreamerSession:
             packet.offset, bytes(packet.payload), is_last=packet.fin
         ):
             if self.config.pipelining is Pipelining.GO_BACK_N:
-                self._acks.make_due()  # says again what is in order
+                self._acking.tracker.make_due()  # says again what is in order
             return
-        self._acks.on_received(packet.number, packet.number + 1, now=now)
+        self._acking.tracker.on_received(packet.number, packet.number + 1, now=now)
         if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
-            self._acks.make_due()
+            self._acking.tracker.make_due()
         if self.state is State.FIN_WAIT_2:
             self._timers.arm(Timer.LINGER, now + self.config.peer_close_timeout)
 
@@ -371,16 +332,7 @@ class StreamerSession:
 
     def _on_pto(self, now: int) -> None:
         self.outbound.on_pto(now=now)
-        self._set_ping_interval()
-
-    def _set_ping_interval(self) -> None:
-        """Ask a peer that does not answer less and less often: it may not have been started yet, or be gone."""
-        config = self.config
-        patience, limit = config.patient_pings, config.max_ping_interval
-        if self._opening.peer_nonce is None:
-            patience, limit = config.patient_openings, config.max_opening_interval
-        doublings = max(self.outbound.unanswered_probes - patience, 0)
-        self.outbound.rules.ping_interval = min(config.ping_interval << doublings, limit)
+        self._sending.set_ping_interval(has_met=self._opening.peer_nonce is not None)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
         """Limit the peer's silence while something of ours is not acknowledged."""
@@ -450,8 +402,8 @@ class StreamerSession:
         elif self.state is State.FIN_WAIT_2 and state is not State.FIN_WAIT_2:
             self._timers.arm(Timer.LINGER, now + config.peer_close_timeout)
         elif self.state is State.TIME_WAIT:
-            if self._acks.is_pending:
-                self._acks.make_due()  # nothing will come that it could ride on
+            if self._acking.tracker.is_pending:
+                self._acking.tracker.make_due()  # nothing will come that it could ride on
                 self._arm_grace(now)
             elif state is not State.TIME_WAIT:
                 self._arm_grace(now)

@@ -8,7 +8,7 @@ from surewire.core.events import Established
 from surewire.core.state import State
 from surewire.errors import LocalProtocolError
 from surewire.streamer.config import AckPolicy, StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire import compact
 from surewire.wire.compact import Packet
 from tests.unit.streamer.scripted import MS, NONCE, PEER, S, Script, opened

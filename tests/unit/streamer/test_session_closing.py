@@ -7,7 +7,7 @@ import pytest
 from surewire.core.state import State
 from surewire.errors import ConnectionLost, IdleTimeout
 from surewire.streamer.config import StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire.compact import Packet
 from tests.unit.streamer.scripted import MS, NONCE, S, Script, opened
 

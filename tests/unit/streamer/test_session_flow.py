@@ -8,7 +8,7 @@ import pytest
 
 from surewire.core.config import TransportConfig
 from surewire.streamer.config import Pipelining, StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire.compact import Packet
 from tests.unit.streamer.scripted import MS, S, Script, opened
 

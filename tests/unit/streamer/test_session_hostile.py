@@ -13,7 +13,7 @@ from surewire.core.config import TransportConfig
 from surewire.core.events import Established
 from surewire.core.state import State
 from surewire.streamer.config import StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire import compact
 from surewire.wire.compact import Ack, Packet
 from tests.unit.streamer.scripted import MS, NONCE, PEER, S, Script, acknowledging, opened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from surewire.streamer.config import StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from surewire.wire.compact import Packet
 from tests.unit.streamer.scripted import MS, Script, opened
 
@@ -32,9 +32,8 @@ def test_small_writes_wait_while_something_is_on_its_way() -> None:
     put(script, b"0 ")
     put(script, b"1 ")
     assert script.wait(100 * MS) == []
-    assert script.ack(number) == []
-    (sent,) = script.wait(20 * MS)
-    assert bytes(sent.packet.payload) == b"0 1 "
+    (packet,) = script.ack(number)
+    assert bytes(packet.payload) == b"0 1 "
 
 
 def test_what_fills_a_segment_does_not_wait() -> None:

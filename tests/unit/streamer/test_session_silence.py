@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from surewire.errors import HandshakeTimeout, IdleTimeout
 from surewire.streamer.config import Pipelining, StreamerConfig
-from surewire.streamer.session import SEGMENT
+from surewire.streamer.sending import SEGMENT
 from tests.unit.streamer.scripted import MS, PEER, S, Script, Sent, opened
 
 

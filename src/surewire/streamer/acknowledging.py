@@ -1,0 +1,49 @@
+"""What is said of arrivals: when, how much of it fits, and how often.
+
+The core's `AckTracker` decides when an acknowledgment is due. On a path that loses much, one that goes
+alone goes twice: losing it would cost the peer a ping, and both sides its answer.
+"""
+
+from __future__ import annotations
+
+from surewire.core.acks import AckTracker
+from surewire.core.timers import TimerTable
+from surewire.streamer.config import StreamerConfig
+from surewire.wire import compact
+
+_NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is said about its losses
+
+
+class Acknowledging:
+    """The acknowledgments of one peer's packets."""
+
+    __slots__ = ("_config", "_is_repeat", "_timers", "tracker")
+
+    def __init__(self, config: StreamerConfig, timers: TimerTable) -> None:
+        self._config = config
+        self._timers = timers
+        self.tracker = AckTracker(config.transport, timers)
+        self._is_repeat = False  # the next one that goes alone is the second copy
+
+    def forget(self) -> None:
+        """Another peer has opened the connection: nothing of its packets has arrived yet."""
+        self.tracker = AckTracker(self._config.transport, self._timers)
+        self._is_repeat = False
+
+    def block(self, *, room: int) -> compact.Ack | None:
+        """What has arrived, in one byte and at most `room` more; None when it does not fit, or nothing has."""
+        return compact.Ack.from_ranges(self.tracker.received_ranges(), room) if room >= 0 else None
+
+    def on_ridden(self) -> None:
+        """An acknowledgment went out on a packet of data or a ping."""
+        self.tracker.on_sent()
+        self._is_repeat = False
+
+    def on_sent_alone(self) -> None:
+        """An acknowledgment went out in a packet of its own."""
+        tracker = self.tracker
+        tracker.on_sent()
+        is_lossy = tracker.largest >= _NUMBERS_TO_JUDGE and tracker.missing_share > self._config.repeat_acks_above
+        self._is_repeat = is_lossy and not self._is_repeat
+        if self._is_repeat:
+            tracker.make_due()
