@@ -50,7 +50,7 @@ class Streamer:
     """One end of a connection; the other end is a Streamer with the addresses swapped.
 
     Both ends may send and receive at any time, in several threads too. It does not matter which end is
-    started first, and one may start minutes before the other. The stream has no message boundaries: what one
+    started first, and one may start two minutes before the other. The stream has no message boundaries: what one
     `send` took may come out of several `recv`, and what several took out of one.
 
     Attributes:

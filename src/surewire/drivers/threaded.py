@@ -353,7 +353,10 @@ class _ProgramEnded(Exception):
 
 def _as_bytes(data: Buffer) -> memoryview:
     """A view that counts in bytes, whatever the items of `data` are."""
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"send() takes bytes, not {type(data).__name__}") from None
     return view.cast("B") if view.nbytes else memoryview(b"")
 
 

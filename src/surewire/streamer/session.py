@@ -370,7 +370,9 @@ class StreamerSession:
     def _on_idle(self) -> None:
         seconds = self._silence_limit() / NS_PER_S
         if self._opening.peer_nonce is None:
-            self._close(Input.TIMEOUT, error=HandshakeTimeout(f"nobody answered at {self.peer} within {seconds:g} s"))
+            self._close(
+                Input.TIMEOUT, error=HandshakeTimeout(f"nobody answered at {_named(self.peer)} within {seconds:g} s")
+            )
         elif self._is_only_fin_open:
             self._close(Input.TIMEOUT)  # the peer has everything, and its grace period is over
         elif self.unacknowledged == 0:
@@ -427,3 +429,7 @@ class StreamerSession:
         self._machine.handle(why)
         self.error, self.note = error, note
         self._events.append(Closed(error, note))
+
+
+def _named(peer: Address) -> str:
+    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) == 2 else str(peer)
