@@ -180,16 +180,16 @@ def test_a_reader_that_sleeps_stops_the_writer_and_neither_fails() -> None:
     data = ALL_BYTES * 8  # 307,200 bytes
     config = StreamerConfig(send_buffer=50_000, receive_buffer=30_000)
     read = Read()
-    slow = Workload(application=Together(Finish(), Script(Pause(90 * S), read)), reads=[read], expected=data)
+    slow = Workload(application=Together(Finish(), Script(Pause(25 * S), read)), reads=[read], expected=data)
     fast, _ = bulk(data, b"")
     players = [Player(workload=workload, make_session=streamer_session(config)) for workload in (fast, slow)]
     pair = ClassroomPair(BAD, players[0], players[1], seed=1)
-    pair.run(80 * S)
+    pair.run(15 * S)
     sleeper = pair.sessions[1]
     assert isinstance(sleeper, StreamerSession)
-    at_80 = pair.hosts[0].sent_bytes
-    pair.run(85 * S)
-    assert pair.hosts[0].sent_bytes - at_80 < 5 * 10 * 8  # pings, fewer than ten a second
+    at_15 = pair.hosts[0].sent_bytes
+    pair.run(20 * S)
+    assert pair.hosts[0].sent_bytes - at_15 < 5 * 10 * 8  # pings, fewer than ten a second
     outcome = pair.run(300 * S)
     assert outcome.is_success, outcome
 

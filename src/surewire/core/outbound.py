@@ -374,7 +374,11 @@ class Outbound:
         if rules.probe is Probe.PING:
             # A needless ping costs little, a late one a round trip; and pings need not wait for each other's answers.
             return rules.ping_interval if count else min(pto, self._config.max_pto)
-        limit = rules.max_closing_pto if self.scoreboard.is_data_acked else self._config.max_pto
+        board = self.scoreboard
+        if rules.probe is Probe.EVERYTHING and board.is_finished and not board.has_unsent:
+            # The peer may be in its grace period, which does not know how long our timeouts have become.
+            return max(min(pto, rules.max_closing_pto), rules.ping_interval)
+        limit = rules.max_closing_pto if board.is_data_acked else self._config.max_pto
         if rules.probe is Probe.EVERYTHING:
             limit = max(limit, rules.ping_interval)  # grows while nobody answers, as a short `max_pto` must not
         return min(pto << count, max(limit, pto))

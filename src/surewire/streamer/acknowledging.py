@@ -17,18 +17,12 @@ _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is sai
 class Acknowledging:
     """The acknowledgments of one peer's packets."""
 
-    __slots__ = ("_config", "_is_repeat", "_timers", "tracker")
+    __slots__ = ("_config", "_is_repeat", "tracker")
 
     def __init__(self, config: StreamerConfig, timers: TimerTable) -> None:
         self._config = config
-        self._timers = timers
         self.tracker = AckTracker(config.transport, timers)
         self._is_repeat = False  # the next one that goes alone is the second copy
-
-    def forget(self) -> None:
-        """Another peer has opened the connection: nothing of its packets has arrived yet."""
-        self.tracker = AckTracker(self._config.transport, self._timers)
-        self._is_repeat = False
 
     def block(self, *, room: int) -> compact.Ack | None:
         """What has arrived, in one byte and at most `room` more; None when it does not fit, or nothing has."""

@@ -24,11 +24,6 @@ class IncomingStream:
         return self.books.contiguous - self._buffer.read_offset
 
     @property
-    def has_been_read(self) -> bool:
-        """True once the application has got any of it."""
-        return self._buffer.read_offset > 0
-
-    @property
     def is_full(self) -> bool:
         """True when the peer should send no more for now. What is on its way is still taken."""
         return self.unread >= self._limit

@@ -5,9 +5,9 @@ packet's hash depends on it, and on the receiver's as soon as the sender has met
 over from an earlier run on the same ports, which would otherwise look right, fails the hash. It is no
 secret and proves nothing to an attacker.
 
-One kind of old packet does pass: a SYN that met nobody. Its data are taken for the new peer's until the
-new peer's own SYN comes, and stay if the application has read them by then. TCP Fast Open accepts that
-risk as well (RFC 7413 §2.1).
+One kind of old packet does pass: a SYN that met nobody and is still on its way, as its hash has one nonce
+only. The first SYN decides who the peer is. TCP Fast Open accepts that risk as well (RFC 7413 §2.1); to take
+another one later would put what the peer has acknowledged at risk.
 
 Nobody waits for a handshake: the first data ride on the SYN, as in TCP Fast Open (RFC 7413), but only
 one segment of them is on its way until the peer has answered: it may not have been started yet.

@@ -22,6 +22,7 @@ _UNLIMITED = 1 << 62
 _RATE = 10_000_000  # bytes a second: above what sendto lets through, so that the pacer never holds anything back
 _WIDE_HEADER = compact.header_size(compact.Ack(0), wide=True)  # bytes, without holes
 _MAX_NUMBERS_AHEAD = 192  # numbers sent above the largest acknowledged: acknowledgments name them by one byte
+_TRIES_IN_GRACE = 8  # at least, of a side without pings that waits for the last acknowledgment
 _MAX_DOUBLINGS = 10  # of the wait between pings: beyond every limit that makes sense
 
 
@@ -47,6 +48,7 @@ class Sending:
         rules.has_byte_acks = False
         rules.max_offset = _UNLIMITED
         rules.probe = Probe.PING if config.pipelining is Pipelining.SELECTIVE_REPEAT else Probe.EVERYTHING
+        rules.max_closing_pto = config.transport.linger // _TRIES_IN_GRACE
         self.outbound.scoreboard.end_rides = config.fin_rides
 
     @property

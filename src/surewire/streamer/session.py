@@ -257,23 +257,30 @@ class StreamerSession:
     def _handle_datagram(self, datagram: memoryview, now: int) -> None:
         if self.state is State.CLOSED:
             return
-        opening, stated = self._opening, compact.peek_nonce(datagram)
-        is_other = stated is not None and stated != opening.peer_nonce and self._may_be_another
-        nonce = stated if is_other else opening.peer_nonce
+        opening = self._opening
+        nonce = opening.peer_nonce or compact.peek_nonce(datagram)
         if nonce is None:
             self.stats.damaged += 1
             return
+        expected = compact.Expected(
+            number=self._acking.tracker.largest + 1,
+            offset=self._incoming.books.contiguous,
+            ack=self.outbound.log.next_number,
+        )
         try:
-            packet = compact.parse(
-                datagram, sender_nonce=nonce, receiver_nonce=opening.nonce, expected=self._expected(is_other)
-            )
+            packet = compact.parse(datagram, sender_nonce=nonce, receiver_nonce=opening.nonce, expected=expected)
         except MalformedSegment:
             self.stats.damaged += 1
             return
-        if is_other:
-            self._meet(nonce)
+        if opening.peer_nonce is None:
+            opening.peer_nonce = nonce
+            self._events.append(Established(self.peer, True))
         if packet.ack is not None or packet.nonce is None:
             opening.is_known = True  # such a packet's hash has our nonce in it
+        elif opening.is_known:
+            # It was sent before the peer knew us, and now it does: old, or a forger's, who need guess one nonce only.
+            self.stats.ignored += 1
+            return
         try:
             self._handle_packet(packet, now)
         except RemoteProtocolError:
@@ -281,28 +288,6 @@ class StreamerSession:
             return
         self._follow_fins(now)
         self._watch(now, is_heard=True)
-
-    @property
-    def _may_be_another(self) -> bool:
-        """True while a SYN may still open the connection: one that came before may be left over from an old run."""
-        return not self._opening.is_known and not self._incoming.has_been_read
-
-    def _expected(self, is_other: bool) -> compact.Expected:
-        sent = self.outbound.log.next_number
-        if is_other:
-            return compact.Expected(ack=sent)
-        return compact.Expected(
-            number=self._acking.tracker.largest + 1, offset=self._incoming.books.contiguous, ack=sent
-        )
-
-    def _meet(self, nonce: int) -> None:
-        """A peer with this nonce has opened; what another one sent before is forgotten."""
-        if self._opening.peer_nonce is None:
-            self._events.append(Established(self.peer, True))
-        else:
-            self._acking.forget()
-            self._incoming = IncomingStream(self.config)
-        self._opening.peer_nonce = nonce
 
     def _handle_packet(self, packet: compact.Packet, now: int) -> None:
         if packet.ack is not None:
@@ -315,6 +300,7 @@ class StreamerSession:
         self._sending.set_ping_interval(has_met=True)
         if packet.number is None:
             return
+        was_full = self._incoming.is_full
         is_data = packet.offset is not None
         if packet.offset is not None and not self._incoming.take(
             packet.offset, bytes(packet.payload), is_last=packet.fin
@@ -325,8 +311,8 @@ class StreamerSession:
         self._acking.tracker.on_received(packet.number, packet.number + 1, now=now)
         if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
             self._acking.tracker.make_due()
-        if self.state is State.FIN_WAIT_2:
-            self._timers.arm(Timer.LINGER, now + self.config.peer_close_timeout)
+        if self.state is State.FIN_WAIT_2 and not (was_full and self._incoming.is_full):
+            self._arm_peer_close(now)
 
     # Silence.
 
@@ -393,7 +379,7 @@ class StreamerSession:
 
     def _follow_fins(self, now: int) -> None:
         """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
-        state, config = self.state, self.config
+        state = self.state
         if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
             self._machine.handle(Input.FIN_ACKED)
         if self._incoming.books.is_complete and self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):
@@ -402,13 +388,22 @@ class StreamerSession:
             self._timers.cancel_all()
             self._events.append(Closed(None))
         elif self.state is State.FIN_WAIT_2 and state is not State.FIN_WAIT_2:
-            self._timers.arm(Timer.LINGER, now + config.peer_close_timeout)
+            self._arm_peer_close(now)
         elif self.state is State.TIME_WAIT:
             if self._acking.tracker.is_pending:
                 self._acking.tracker.make_due()  # nothing will come that it could ride on
                 self._arm_grace(now)
             elif state is not State.TIME_WAIT:
                 self._arm_grace(now)
+
+    def _arm_peer_close(self, now: int) -> None:
+        """Limit the wait for the peer's FIN.
+
+        A peer that is held up because nobody reads here gets longer, once: its pings must not keep this side for ever.
+        """
+        config = self.config
+        limit = config.transport.idle_timeout if self._incoming.is_full else config.peer_close_timeout
+        self._timers.arm(Timer.LINGER, now + limit)
 
     def _arm_grace(self, now: int) -> None:
         """Stay as long as the peer may need to notice that our last acknowledgment was lost."""

@@ -213,3 +213,24 @@ def test_all_that_is_remembered_is_reported_highest_first_up_to_a_limit() -> Non
     assert receiver.tracker.received_ranges() == [(6, 8), (4, 5), (0, 3)]
     receiver.arrive(9)
     assert receiver.tracker.received_ranges() == [(9, 10), (6, 8), (4, 5)]
+
+
+def test_losses_are_judged_by_the_last_128_numbers_only() -> None:
+    receiver = Receiver()
+    assert receiver.tracker.missing_share == 0
+    receiver.arrive(*range(0, 128, 2))
+    assert receiver.tracker.missing_share == 63 / 127
+    receiver.arrive(*range(128, 192))
+    assert receiver.tracker.missing_share == 32 / 128
+    receiver.arrive(*range(192, 255))
+    assert receiver.tracker.missing_share == 1 / 128  # number 127
+    receiver.arrive(255)
+    assert receiver.tracker.missing_share == 0  # the path got better, whatever it was before
+    receiver.arrive(319)
+    assert receiver.tracker.missing_share == 63 / 128
+
+
+def test_losses_are_still_known_when_old_ranges_have_been_forgotten() -> None:
+    receiver = Receiver(max_tracked_ranges=100)
+    receiver.arrive(*range(0, 20_000, 2))
+    assert receiver.tracker.missing_share == 0.5

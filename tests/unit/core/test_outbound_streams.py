@@ -200,6 +200,26 @@ def test_the_effort_ends_with_the_budget() -> None:
     assert sender.timers.deadline(Timer.PTO) is not None  # then only silence is answered
 
 
+def test_no_effort_is_spent_while_lost_bytes_wait() -> None:
+    """What the window holds back goes first: a second copy or a ping would only take its place."""
+    sender = StreamSender(tail_effort=0.1)
+    sender.write(49 * SEGMENT)
+    sender.now += LATE
+    sender.write(SEGMENT)
+    sender.outbound.controller = FixedRate(rate=RATE, cwnd=SEGMENT)
+    sender.now += RTT
+    sender.ack((0, 46), (49, 50))
+    assert spans(sender.poll()) == [(46 * SEGMENT, 47 * SEGMENT)]
+    assert sender.board.has_lost and not sender.board.has_unsent
+    assert sender.timers.deadline(Timer.PACING) is None
+    sender.now += 100 * MS
+    assert sender.poll() == []
+    sender.ack((50, 51))
+    assert spans(sender.poll()) == [(47 * SEGMENT, 48 * SEGMENT)]
+    sender.outbound.controller = FixedRate(rate=RATE, cwnd=1 << 30)
+    assert spans(sender.poll())[:2] == [(48 * SEGMENT, 49 * SEGMENT), (47 * SEGMENT, 48 * SEGMENT)]  # now a copy
+
+
 # Any history
 
 

@@ -114,3 +114,19 @@ def test_without_nagle_the_end_rides_on_the_last_write() -> None:
     script.session.write(b"0 ", now=script.now)
     script.session.write(b"1 ", now=script.now)
     assert [(bytes(packet.payload), packet.fin) for packet in script.finish()] == [(b"0 ", False), (b"1 ", True)]
+
+
+def test_only_what_waited_for_an_acknowledgment_leaves_with_it() -> None:
+    """Held for a round trip it has gathered enough; what comes to an idle connection has not waited yet."""
+    script = opened()
+    script.write(b"a")
+    put(script, b"held")
+    script.now += 40 * MS
+    (packet,) = script.ack()
+    assert (bytes(packet.payload), script.log[-1].at) == (b"held", script.now)
+    script.ack()
+    assert put(script, b"first") == []
+    script.now += 10 * MS
+    assert put(script, b" and second") == []
+    (sent,) = script.wait(20 * MS)
+    assert (bytes(sent.packet.payload), sent.at) == (b"first and second", script.now - 10 * MS)
