@@ -14,7 +14,8 @@ from surewire.apps import console
 from surewire.apps.packet_lines import PacketLines
 from surewire.core.events import Closed, Event
 from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.drivers.blocking import BlockingDriver, DrivenSession
+from surewire.drivers.blocking import BlockingDriver
+from surewire.drivers.driven import DrivenSession
 from surewire.drivers.screen_log import ScreenLog
 from surewire.drivers.udp import UdpSocket
 from surewire.errors import ConnectionLost, DestinationError

@@ -10,31 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from surewire.core.events import Closed, Event
-from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_MS
+from surewire.drivers.driven import DrivenSession
 from surewire.drivers.udp import UdpSocket
 
 _MAX_SLEEP = 100 * NS_PER_MS  # how late a stop request may be noticed
 _READS_PER_TURN = 16  # a fast sender must not keep acknowledgments from leaving
-
-
-class DrivenSession(Protocol):
-    """What the loop needs of a session."""
-
-    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None: ...
-
-    def handle_timeout(self, *, now: int) -> None: ...
-
-    def handle_refused(self, *, now: int) -> None: ...
-
-    def poll_transmit(self, *, now: int) -> Train | None: ...
-
-    def poll_timeout(self) -> int | None: ...
-
-    def poll_event(self) -> Event | None: ...
 
 
 class BlockingDriver:

@@ -20,10 +20,10 @@ import warnings
 from collections.abc import Callable
 from typing import Protocol
 
-from surewire.core.events import Event
 from surewire.core.state import State
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
+from surewire.drivers.driven import DrivenSession
 from surewire.errors import Aborted, LocalProtocolError, SurewireError
 
 _LISTEN_WAIT = 0.05  # s; how long the listener may take to notice that the session is over
@@ -32,8 +32,8 @@ _STOPPED = ("", 0)  # the source that recvfrom gives after stoprecv
 _ENDED = "the program's main thread ended before close() was done; what the peer had not acknowledged may be lost"
 
 
-class StreamSession(Protocol):
-    """What the driver needs of a session; the contract is the one of `rdp.sender`."""
+class StreamSession(DrivenSession, Protocol):
+    """What the threaded driver needs beyond that: the verbs of a stream, and how it stands."""
 
     @property
     def state(self) -> State: ...
@@ -49,18 +49,6 @@ class StreamSession(Protocol):
 
     @property
     def note(self) -> str | None: ...
-
-    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None: ...
-
-    def handle_timeout(self, *, now: int) -> None: ...
-
-    def handle_refused(self, *, now: int) -> None: ...
-
-    def poll_transmit(self, *, now: int) -> Train | None: ...
-
-    def poll_timeout(self) -> int | None: ...
-
-    def poll_event(self) -> Event | None: ...
 
     def write(self, data: Buffer, *, now: int) -> int: ...
 

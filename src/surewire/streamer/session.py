@@ -402,7 +402,8 @@ class StreamerSession:
         A peer that is held up because nobody reads here gets longer, once: its pings must not keep this side for ever.
         """
         config = self.config
-        limit = config.transport.idle_timeout if self._incoming.is_full else config.peer_close_timeout
+        is_slow = self._incoming.is_full or config.pipelining is not Pipelining.SELECTIVE_REPEAT  # tries are far apart
+        limit = max(config.peer_close_timeout, config.transport.idle_timeout) if is_slow else config.peer_close_timeout
         self._timers.arm(Timer.LINGER, now + limit)
 
     def _arm_grace(self, now: int) -> None:
@@ -415,8 +416,10 @@ class StreamerSession:
     def _on_linger(self) -> None:
         note = None
         if self.state is State.FIN_WAIT_2:
-            seconds = self.config.peer_close_timeout / NS_PER_S
-            note = f"all data were acknowledged, but the peer has not closed its side within {seconds:g} s"
+            why = (
+                "nobody has read what it sent" if self._incoming.is_full else "the peer has not closed its side in time"
+            )
+            note = f"all data were acknowledged, but {why}"
         self._close(Input.TIMEOUT, note=note)
 
     def _close(self, why: Input, *, error: SurewireError | None = None, note: str | None = None) -> None:
