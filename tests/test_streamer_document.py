@@ -35,7 +35,8 @@ ALL = OWN | {field.name for field in fields(TransportConfig)}
 NOT_OURS = {
     "#0", "#1", "#2", "#5", "#6", "---x", "-----?--->", "[0, 1456)", 'send(b"")', "--help", "--chart",
     "--numbers 10000", "pip install '.[charts]'", "ETH_BYTES_SENT", "--pairs 60 --jobs 2",
-    "python bench/streamer.py", "python bench/streamer.py simulated", "replace", "dataclasses", "threading.Timer", "ThreadPoolExecutor",
+    "python bench/streamer.py", "python bench/streamer.py simulated",
+    "replace", "dataclasses", "threading.Timer", "ThreadPoolExecutor",
     "self.closed = True", "while not self.ack: time.sleep(0.01)", "surewire", "surewire streamer compare",
     "build/streamer-single", "PYTHONPATH=src python3 -m surewire.apps.cli streamer compare",
 }  # fmt: skip

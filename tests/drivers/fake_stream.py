@@ -39,6 +39,10 @@ class FakeSession:
         self._events: list[Event] = []
 
     @property
+    def unacknowledged(self) -> int:
+        return len(self._outgoing)
+
+    @property
     def has_ended(self) -> bool:
         return not self._incoming and "peer" in self._ends
 

@@ -13,10 +13,12 @@ are daemons, so a program may end without `close`.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -49,6 +51,9 @@ class StreamSession(DrivenSession, Protocol):
 
     @property
     def note(self) -> str | None: ...
+
+    @property
+    def unacknowledged(self) -> int: ...
 
     def write(self, data: Buffer, *, now: int) -> int: ...
 
@@ -121,6 +126,7 @@ class ThreadedDriver:
         ]
         for thread in self._threads:
             thread.start()
+        atexit.register(_call_if_alive, weakref.WeakMethod(self.tell_what_is_lost))
 
     # The application's verbs.
 
@@ -196,6 +202,17 @@ class ThreadedDriver:
         self._raise_if_failed()
         if (note := self._session.note) is not None:
             warnings.warn(note, RuntimeWarning, stacklevel=3)  # the line that called Streamer.close
+
+    def tell_what_is_lost(self) -> None:
+        """At the program's end: say so if `close` was forgotten and bytes are on their way."""
+        if not self._lock.acquire(timeout=1):
+            return  # a thread that was stopped for good holds it, and there is nobody to wait for
+        try:
+            count = 0 if self._is_closing or self._is_over else self._session.unacknowledged
+        finally:
+            self._lock.release()
+        if count:
+            os.write(2, f"surewire: the program ended without close(); {count} bytes may not have arrived\n".encode())
 
     # Under the lock.
 
@@ -337,6 +354,11 @@ class ThreadedDriver:
 
 class _ProgramEnded(Exception):
     """The interpreter shuts down; nothing can be sent any more."""
+
+
+def _call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    if (bound := method()) is not None:
+        bound()
 
 
 def _as_bytes(data: Buffer) -> memoryview:
