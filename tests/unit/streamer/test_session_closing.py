@@ -6,7 +6,7 @@ import pytest
 
 from surewire.core.state import State
 from surewire.errors import ConnectionLost, IdleTimeout
-from surewire.streamer.config import StreamerConfig
+from surewire.streamer.config import Pipelining, StreamerConfig
 from surewire.streamer.sending import SEGMENT
 from surewire.wire.compact import Packet
 from tests.unit.streamer.scripted import MS, NONCE, S, Script, opened
@@ -18,9 +18,9 @@ def state(script: Script) -> State:
     return script.session.state
 
 
-def finished() -> Script:
+def finished(config: StreamerConfig | None = None) -> Script:
     """A side that has finished and knows that the peer has its FIN: FIN_WAIT_2."""
-    script = opened()
+    script = opened(config)
     script.finish()
     script.ack()
     assert state(script) is State.FIN_WAIT_2
@@ -275,6 +275,28 @@ def test_it_never_closes_its_side() -> None:
     assert note is not None and "the peer has not closed its side" in note
     assert isinstance(script.session.reading_error, ConnectionLost)
     assert not script.session.has_ended
+
+
+@pytest.mark.parametrize("pipelining", [Pipelining.STOP_AND_WAIT, Pipelining.GO_BACK_N])
+def test_a_mode_whose_tries_are_far_apart_is_waited_for_longer(pipelining: Pipelining) -> None:
+    script = finished(StreamerConfig(pipelining=pipelining))
+    script.wait(30 * S - MS)
+    assert script.closed is None
+    script.wait(2 * MS)
+    assert script.closed is not None
+
+
+def test_a_peer_that_nobody_reads_gets_longer_once() -> None:
+    script = finished(StreamerConfig(receive_buffer=1_000))
+    script.data(1, bytes(1_000))
+    for _ in range(29):
+        script.wait(S)
+        script.ping()
+    assert script.closed is None
+    script.wait(2 * S)
+    error, note = script.end
+    assert error is None
+    assert note is not None and "nobody has read" in note
 
 
 @pytest.mark.parametrize("sign", ["ping", "data"])
