@@ -26,6 +26,18 @@ def deliver(source: StreamerSession, destination: StreamerSession, now: int) -> 
     return packets
 
 
+def talk(a: StreamerSession, b: StreamerSession, now: int, *, turns: int) -> int:
+    """Let 10 ms pass in each turn, and all packets arrive; return the time then."""
+    for _ in range(turns):
+        now += 10 * NS_PER_MS
+        for one, other in ((a, b), (b, a)):
+            deadline = one.poll_timeout()
+            if deadline is not None and deadline <= now:
+                one.handle_timeout(now=now)
+            deliver(one, other, now)
+    return now
+
+
 def test_two_sides_that_have_closed_end_although_nobody_reads() -> None:
     """One closes without reading, the other has more for it than the buffers hold: neither may wait for ever."""
     config = StreamerConfig(receive_buffer=100_000, send_buffer=50_000)
@@ -53,13 +65,7 @@ def test_one_guessed_nonce_is_not_enough_to_disturb() -> None:
     assert nonce is not None
     b.write(b"answer", now=now)
     b.flush(now=now)
-    for _ in range(50):
-        now += 10 * NS_PER_MS
-        for one, other in ((a, b), (b, a)):
-            deadline = one.poll_timeout()
-            if deadline is not None and deadline <= now:
-                one.handle_timeout(now=now)
-            deliver(one, other, now)
+    now = talk(a, b, now, turns=50)
     assert (b.read(), a.read()) == (b"before", b"answer")
 
     forged = compact.Packet(number=(1 << 31) - 5, nonce=nonce, full=True)
@@ -68,13 +74,7 @@ def test_one_guessed_nonce_is_not_enough_to_disturb() -> None:
     a.write(b"behind", now=now)
     a.finish(now=now)
     b.finish(now=now)
-    for _ in range(500):
-        now += 10 * NS_PER_MS
-        for one, other in ((a, b), (b, a)):
-            deadline = one.poll_timeout()
-            if deadline is not None and deadline <= now:
-                one.handle_timeout(now=now)
-            deliver(one, other, now)
+    talk(a, b, now, turns=500)
     assert b.read() == b"behind"
     assert (a.state, b.state) == (State.CLOSED, State.CLOSED)
 
