@@ -20,9 +20,9 @@ from concurrent.futures import ProcessPoolExecutor
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.units import NS_PER_MS
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.wire.segment import PacketType
 
 RATE = 20_000_000

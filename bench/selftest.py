@@ -21,9 +21,9 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.records import PacketLog, PacketRecord
 from surewire.wire.segment import PacketType
 from surewire.wire.text import MAX_PACKET

@@ -39,9 +39,9 @@ from typing import NamedTuple
 
 from tester_hosts import ROOT, Folder, Network, Pair, run_pair, sendto_seconds
 
-from surewire.apps.streamer_simulation import StreamerSimulation
 from surewire.core.units import NS_PER_S
 from surewire.impair import MAX_DATAGRAM, SEND_TIME, ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import StreamerSimulation
 from surewire.streamer.sending import SEGMENT
 
 SPEED_CONDITION = "S7"

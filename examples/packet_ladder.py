@@ -12,9 +12,9 @@ import random
 import sys
 from typing import NamedTuple
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.units import NS_PER_MS
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 
 STEP = NS_PER_MS // 4  # how exactly the ladder knows when a packet was sent or received
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import random
 import sys
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.units import NS_PER_MS
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.records import sender_summary
 
 SIZE = 2_000_000

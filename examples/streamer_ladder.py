@@ -19,9 +19,9 @@ import os
 import sys
 from typing import NamedTuple
 
-from surewire.apps.streamer_simulation import StreamerOutcome, StreamerSimulation
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import ETHERNET_OVERHEAD, SEND_TIME, ClassroomConfig, ClassroomLink, Delivery
+from surewire.lab.simulated.streamer_simulation import StreamerOutcome, StreamerSimulation
 from surewire.streamer.config import StreamerConfig
 from surewire.wire import compact
 

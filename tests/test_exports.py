@@ -15,7 +15,16 @@ import surewire
 SRC = Path(surewire.__file__).resolve().parent.parent
 
 # Command-line tools, and what only they or an event loop need.
-NOT_NEEDED = {"surewire.apps", "argparse", "asyncio", "multiprocessing", "concurrent.futures", "unittest", "pdb"}
+NOT_NEEDED = {
+    "surewire.apps",
+    "surewire.lab",
+    "argparse",
+    "asyncio",
+    "multiprocessing",
+    "concurrent.futures",
+    "unittest",
+    "pdb",
+}
 
 
 def is_documented(name: str, value: object, module_docstring: str) -> bool:

@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "rdp": SESSION_LEVEL,
     "streamer": SESSION_LEVEL,
     "native": SESSION_LEVEL,
-    # the package itself: what it re-exports, which is everything but the tools
+    "lab": SESSION_LEVEL | {"impair", "drivers", "sim", "rdp", "streamer", "native"},
+    # the package itself: what it re-exports, which is everything but the laboratory and the tools
     ROOT: SESSION_LEVEL | {"impair", "drivers", "sim", "rdp", "streamer", "native"},
 }
 ALLOWED["apps"] = set(ALLOWED)
@@ -254,6 +255,9 @@ BAD: list[tuple[Check, str, str]] = [
     (check_direction, "surewire.errors", "import surewire.core.units"),
     (check_direction, "surewire.rdp.sender", "import surewire.apps.rdps"),
     (check_direction, "surewire", "from surewire.apps import rdps"),
+    (check_direction, "surewire", "import surewire.lab"),
+    (check_direction, "surewire.rdp.sender", "import surewire.lab.simulated"),
+    (check_direction, "surewire.lab.simulated", "import surewire.apps.cli"),
     (check_direction, "surewire.brandnew.file", "x = 1"),
     *[(check_purity, "surewire.core.acks", f"import {name}") for name in sorted(BANNED_MODULES)],
     *[(check_purity, "surewire.core.acks", f"x = {name}('y')") for name in sorted(BANNED_CALLS)],

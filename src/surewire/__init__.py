@@ -2,7 +2,8 @@
 
 Here are the errors. The rest is where it belongs: `surewire.rdp` (sessions of the RDP protocol),
 `surewire.core` (the protocol core), `surewire.impair` (a model of a bad network), `surewire.sim`
-(virtual time), `surewire.drivers` (sockets and files), `surewire.apps` (the commands).
+(virtual time), `surewire.drivers` (sockets and files), `surewire.lab` (networks to try programs on, and
+proofs), `surewire.apps` (the commands).
 """
 
 from __future__ import annotations

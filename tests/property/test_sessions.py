@@ -7,12 +7,12 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surewire.apps.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.core.config import TransportConfig
 from surewire.core.events import Closed, Event
 from surewire.core.state import State
 from surewire.errors import SurewireError
 from surewire.impair import GilbertElliott, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.rdp.receiver import RdpReceiver
 from surewire.rdp.sender import RdpSender

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import Delivery, Link, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 
 MS = 1_000_000
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.wire.segment import PacketType, Segment
 from tests.sim.world import MS, PLAIN, content

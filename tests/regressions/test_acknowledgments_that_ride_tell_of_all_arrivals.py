@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 
-from surewire.apps.streamer_simulation import ClassroomPair, Player, streamer_session
-from surewire.apps.streamer_workloads import bulk
 from surewire.core.units import NS_PER_S
 from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import ClassroomPair, Player, streamer_session
+from surewire.lab.simulated.workloads import bulk
 from surewire.streamer.session import StreamerSession
 
 

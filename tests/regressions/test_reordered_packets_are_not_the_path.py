@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 
 DATA = random.Random(1).randbytes(1_000_000)
 MS = 1_000_000

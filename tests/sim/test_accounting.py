@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from surewire.apps.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.core.config import TransportConfig
 from surewire.core.congestion.fixed import FixedRate
+from surewire.lab.simulated.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.rdp.records import receiver_summary, sender_summary
 from surewire.wire import text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import GilbertElliott, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.wire.segment import PacketType
 from tests.sim.world import MS, PATH, PLAIN, Audit, S, begin_together, content, impaired, tap_both
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.events import Closed
 from surewire.errors import Reset, Unconfirmed
 from surewire.impair import Delivery, Link, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.wire import text
 from surewire.wire.segment import PacketType
 from tests.sim.world import MS, PATH, PLAIN, S, begin_together, confirm_late, content, impaired, tap_both

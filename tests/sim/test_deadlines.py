@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.config import TransportConfig
 from surewire.errors import HandshakeTimeout, IdleTimeout, Reset, Unconfirmed
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.sim import Network
 from surewire.wire.segment import PacketType

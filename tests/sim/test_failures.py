@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.core.trains import Buffer
 from surewire.errors import Aborted, DestinationError, DigestMismatch, Reset, SourceChanged, SurewireError
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.transfer.files import MemorySink, MemorySource
 from surewire.wire.segment import PacketType

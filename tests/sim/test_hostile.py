@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from surewire.apps.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.core.trains import Address
 from surewire.core.units import NS_PER_MS
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.wire import text
 from surewire.wire.segment import Offer, PacketType

@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from tests.sim.world import Audit, assert_counters_equal_records, content, impaired, tap_both
 
 IMPAIRMENTS = ("loss", "duplicate", "reorder", "corrupt")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import Link, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from tests.sim.world import MS, S, content
 
 PATH = LinkConfig(rate=20_000_000, delay=10 * MS, queue=100_000)

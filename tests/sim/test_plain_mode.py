@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.wire import text
 from surewire.wire.segment import PacketType

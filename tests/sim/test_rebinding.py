@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.apps.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RECEIVER, SENDER, RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.wire import text
 from surewire.wire.segment import Offer, PacketType

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 
-from surewire.apps.streamer_simulation import ClassroomPair, Player, streamer_session
-from surewire.apps.streamer_workloads import Finish, Script, Workload, Write, bulk
 from surewire.core.state import State
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import IdleTimeout
 from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import ClassroomPair, Player, streamer_session
+from surewire.lab.simulated.workloads import Finish, Script, Workload, Write, bulk
 from surewire.streamer.config import Pipelining, StreamerConfig
 from surewire.streamer.session import StreamerSession
 from surewire.wire import compact

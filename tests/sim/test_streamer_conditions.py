@@ -11,17 +11,17 @@ from statistics import fmean
 
 import pytest
 
-from surewire.apps.streamer_simulation import (
+from surewire.core.trains import Address
+from surewire.core.units import NS_PER_MS, NS_PER_S
+from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import (
     ClassroomPair,
     Player,
     StreamerOutcome,
     StreamerSimulation,
     streamer_session,
 )
-from surewire.apps.streamer_workloads import StreamSession, Workload, bulk, number_exchange, ping_pong
-from surewire.core.trains import Address
-from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.workloads import StreamSession, Workload, bulk, number_exchange, ping_pong
 from surewire.streamer.session import StreamerSession
 
 CLEAN = ClassroomConfig()

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import pytest
 
-from surewire.apps.streamer_simulation import ClassroomPair, Player, StreamerOutcome, streamer_session
-from surewire.apps.streamer_workloads import Finish, Read, Script, Together, Workload, Write, bulk, ping_pong
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import ClassroomConfig, Delivery
+from surewire.lab.simulated.streamer_simulation import ClassroomPair, Player, StreamerOutcome, streamer_session
+from surewire.lab.simulated.workloads import Finish, Read, Script, Together, Workload, Write, bulk, ping_pong
 from surewire.streamer.config import Pipelining, StreamerConfig
 
 Shape = Callable[[], tuple[Workload, Workload]]

@@ -9,9 +9,9 @@ from functools import cache
 
 import pytest
 
-from surewire.apps.streamer_simulation import StreamerOutcome, StreamerSimulation
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import ETHERNET_OVERHEAD, ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import StreamerOutcome, StreamerSimulation
 
 CONDITIONS = {
     "S4": ClassroomConfig(loss=0.1, corruption=0.1, max_delay=100 * NS_PER_MS),

@@ -6,7 +6,11 @@ import itertools
 
 import pytest
 
-from surewire.apps.streamer_simulation import (
+from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
+from surewire.errors import ConnectionLost, HandshakeTimeout, IdleTimeout
+from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import (
     ADDRESS_1,
     ClassroomPair,
     Player,
@@ -14,7 +18,7 @@ from surewire.apps.streamer_simulation import (
     StreamerSimulation,
     streamer_session,
 )
-from surewire.apps.streamer_workloads import (
+from surewire.lab.simulated.workloads import (
     Finish,
     Read,
     Script,
@@ -24,10 +28,6 @@ from surewire.apps.streamer_workloads import (
     bulk,
     ping_pong,
 )
-from surewire.core.units import NS_PER_MS as MS
-from surewire.core.units import NS_PER_S as S
-from surewire.errors import ConnectionLost, HandshakeTimeout, IdleTimeout
-from surewire.impair import ClassroomConfig
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 from surewire.streamer.session import StreamerSession
 

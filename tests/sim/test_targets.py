@@ -11,8 +11,8 @@ from statistics import median
 
 import pytest
 
-from surewire.apps.rdp_simulation import RdpSimulation
 from surewire.impair import LinkConfig
+from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.wire.segment import PacketType
 from tests.sim.world import MS, S, content
 

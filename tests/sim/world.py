@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from surewire.apps.rdp_simulation import RECEIVER, RdpSimulation
 from surewire.core.events import Closed, Event, ReceivedAll
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import MalformedSegment
 from surewire.impair import Link, LinkConfig
+from surewire.lab.simulated.rdp_simulation import RECEIVER, RdpSimulation
 from surewire.rdp.config import RdpConfig
 from surewire.rdp.receiver import RdpReceiver
 from surewire.rdp.records import PacketLog, PacketRecord

@@ -1,7 +1,8 @@
 """`surewire streamer compare`: the same Streamer with its switches in different positions, on one workload.
 
-This file is the command: arguments in, runs, a table (or JSON) and perhaps a chart out. It runs in virtual time,
-see `surewire.apps.streamer_simulation`; no packet leaves the process. What the exit statuses mean is in `EPILOG`.
+This file is the command: arguments in, runs, a table (or JSON) and perhaps a chart out. It runs in
+virtual time, see `surewire.lab.simulated.streamer_simulation`; no packet leaves the process. What the exit statuses
+mean is in `EPILOG`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from surewire.apps.streamer_simulation import SideOutcome, StreamerOutcome, StreamerSimulation
 from surewire.core.units import NS_PER_S
 from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import SideOutcome, StreamerOutcome, StreamerSimulation
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 from surewire.streamer.session import StreamerSession
 

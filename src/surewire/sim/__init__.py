@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from surewire.sim.network import Endpoint, Host, Network, OneWayLink
+from surewire.sim.network import Endpoint, Host, Network, OneWayLink, Tap
 
-__all__ = ["Endpoint", "Host", "Network", "OneWayLink"]
+__all__ = ["Endpoint", "Host", "Network", "OneWayLink", "Tap"]

@@ -44,6 +44,16 @@ class OneWayLink(Protocol):
     def transmit(self, datagram: bytes, *, now: int) -> list[Delivery]: ...
 
 
+class Tap(Protocol):
+    """What watches a network: it is told of every datagram and changes none."""
+
+    def on_sent(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        """A host's socket took a datagram; whether it will arrive is not known yet."""
+
+    def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        """A datagram is about to reach the host at `destination`, changed or not."""
+
+
 class Host:
     """An endpoint at an address, its socket, and the application that uses it."""
 
@@ -86,8 +96,10 @@ class Host:
 class Network:
     """Hosts and one-way links, run in virtual time."""
 
-    def __init__(self, *, start: int = 0, traced: bool = False) -> None:
+    def __init__(self, *, start: int = 0, traced: bool = False, tap: Tap | None = None) -> None:
+        """An empty network at time `start` (ns); `traced` keeps a hash of every datagram, `tap` is told of each."""
         self.now = start
+        self.tap = tap
         self.datagrams = 0  # sent by any host
         self._hosts: dict[Address, Host] = {}
         self._links: dict[tuple[int, int], OneWayLink] = {}
@@ -217,6 +229,8 @@ class Network:
         if self._trace is not None:
             self._trace.update(b"%d %r %r %d " % (self.now, host.address, address, len(datagram)))
             self._trace.update(datagram)
+        if self.tap is not None:
+            self.tap.on_sent(host.address, address, datagram, self.now)
         destination = self._hosts.get(address)
         link = self._links.get((id(host), id(destination)))
         if destination is None or link is None:
@@ -226,6 +240,8 @@ class Network:
 
     def _deliver(self, at: int, datagram: bytes, source: Address, destination: Host) -> None:
         def arrive() -> None:
+            if self.tap is not None:
+                self.tap.on_delivered(source, destination.address, datagram, self.now)
             destination.endpoint.handle_datagrams(datagram, max(len(datagram), 1), source, now=self.now)
             self._service(destination)
 

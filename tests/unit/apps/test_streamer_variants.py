@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 
-from surewire.apps.streamer_simulation import SideOutcome, StreamerOutcome, StreamerSimulation
 from surewire.apps.streamer_variants import (
     DEFAULT,
     USUAL,
@@ -21,6 +20,7 @@ from surewire.apps.streamer_variants import (
 from surewire.core.units import NS_PER_S
 from surewire.errors import IdleTimeout
 from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import SideOutcome, StreamerOutcome, StreamerSimulation
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 
 BAD = ClassroomConfig(loss=0.1, corruption=0.1, max_delay=NS_PER_S // 10)

@@ -18,12 +18,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from surewire.apps.streamer_workloads import StreamSession, Workload, number_exchange
 from surewire.core.events import Closed, Event
 from surewire.core.trains import Address
 from surewire.core.units import NS_PER_S
 from surewire.errors import SurewireError
 from surewire.impair import ETHERNET_OVERHEAD, SEND_TIME, ClassroomConfig, ClassroomLink
+from surewire.lab.simulated.workloads import StreamSession, Workload, number_exchange
 from surewire.sim import Host, Network
 from surewire.streamer.config import StreamerConfig
 from surewire.streamer.session import StreamerSession

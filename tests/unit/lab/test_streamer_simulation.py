@@ -6,7 +6,12 @@ import random
 
 import pytest
 
-from surewire.apps.streamer_simulation import (
+from surewire.core.events import Closed, Event
+from surewire.core.trains import Address, Buffer, Train
+from surewire.core.units import NS_PER_MS, NS_PER_S
+from surewire.errors import Aborted, SurewireError
+from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.streamer_simulation import (
     ADDRESS_1,
     ADDRESS_2,
     ClassroomPair,
@@ -14,12 +19,7 @@ from surewire.apps.streamer_simulation import (
     StreamerSimulation,
     streamer_session,
 )
-from surewire.apps.streamer_workloads import Finish, Read, Script, Workload, Write, bulk, ping_pong
-from surewire.core.events import Closed, Event
-from surewire.core.trains import Address, Buffer, Train
-from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.errors import Aborted, SurewireError
-from surewire.impair import ClassroomConfig
+from surewire.lab.simulated.workloads import Finish, Read, Script, Workload, Write, bulk, ping_pong
 
 IMPAIRED = ClassroomConfig(loss=0.1, corruption=0.1, max_delay=100 * NS_PER_MS)
 

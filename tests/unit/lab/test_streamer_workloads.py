@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from surewire.apps.streamer_workloads import (
+from surewire.core.events import Event
+from surewire.core.trains import Address, Buffer, Train
+from surewire.lab.simulated.workloads import (
     Finish,
     Read,
     Script,
@@ -13,8 +15,6 @@ from surewire.apps.streamer_workloads import (
     number_exchange,
     ping_pong,
 )
-from surewire.core.events import Event
-from surewire.core.trains import Address, Buffer, Train
 
 
 class FakeSession:

@@ -1,0 +1,1 @@
+"""The laboratory: any network, in virtual time or for real, and the proof that nothing is lost on it."""

@@ -1,0 +1,1 @@
+"""Real hosts in network namespaces, a kernel NAT, and an emulated wire between them (Linux)."""
