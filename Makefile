@@ -2,6 +2,8 @@
 # make demo       sends a file through an emulated bad network; DEMO_ARGS="--size 2M" passes options on
 # make test       runs all tests;                               PYTEST_ARGS="-k name" passes options on
 # make streamer-single  puts Streamer as one file, beside its tester, into build/streamer-single
+# make mutants    breaks the core in 95 ways, one at a time, and counts what the tests notice (long);
+#                 MUTANTS_ARGS="--only loss" chooses
 # make lint       linter, format check, types
 # make clean      removes what was built; make distclean also removes the venv
 #
@@ -11,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
+MUTANTS_ARGS ?=
 JOBS ?= 2
 
 EXECUTABLES := rdps rdpr
@@ -19,7 +22,7 @@ SOURCES := $(shell find src -name '*.py')
 # pip writes it last, so an interrupted installation is taken up again
 STAMP := $(VENV)/.installed
 
-.PHONY: all demo streamer-single test lint clean distclean python-is-new-enough
+.PHONY: all demo streamer-single test mutants lint clean distclean python-is-new-enough
 
 # The work inside one target is what takes the time; in order, even `make -j clean all` is right.
 .NOTPARALLEL:
@@ -41,6 +44,9 @@ $(SINGLE)/streamer.py: $(SOURCES) streamer/streamer.py $(wildcard scripts/bundle
 
 test: all $(STAMP)
 	"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+mutants: $(STAMP)
+	"$(VENV)/bin/python" -m scripts.mutants --jobs $(JOBS) $(MUTANTS_ARGS)
 
 lint: $(STAMP)
 	"$(VENV)/bin/python" -m ruff check .
