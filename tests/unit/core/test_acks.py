@@ -108,6 +108,14 @@ def test_largest_is_the_highest_so_far() -> None:
     assert receiver.tracker.largest == 5
 
 
+def test_the_latest_is_what_arrived_last_even_if_others_overtook_it() -> None:
+    receiver = Receiver()
+    receiver.arrive(0, 5, now=100)
+    receiver.arrive(3, now=200)
+    assert (receiver.tracker.latest, receiver.tracker.latest_at) == (3, 200)
+    assert receiver.tracker.largest == 5
+
+
 def test_repeats_are_known() -> None:
     receiver = Receiver()
     receiver.arrive(0, 2)
