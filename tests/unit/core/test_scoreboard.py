@@ -137,3 +137,12 @@ def test_next_unacked_looks_from_an_offset_on() -> None:
     assert board.next_unacked(100, 100) == (100, 101)
     board.on_acked(0, 101)
     assert board.next_unacked(0, 100) is None
+
+
+def test_what_an_acknowledgment_takes_back_is_sent_again() -> None:
+    board = sent_board(100)
+    board.on_acked(0, 60)
+    board.retreat(20)
+    assert (board.una, board.peek_lost()) == (20, (20, 60))
+    board.on_acked(0, 60)
+    assert (board.una, board.peek_lost()) == (60, None)
