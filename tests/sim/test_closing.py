@@ -16,11 +16,11 @@ from surewire.wire.segment import PacketType
 from tests.sim.world import MS, PATH, PLAIN, S, begin_together, confirm_late, content, impaired, tap_both
 
 
-class PickyLink(Link):
-    """Loses what `is_lost` says, which is told the type, the number and how many of the same came before."""
+class PickyLink:
+    """A link that loses what `is_lost` says, which is told the type, the number and how many of the same came before."""
 
     def __init__(self, config: LinkConfig, is_lost: Callable[[PacketType, int, int], bool]) -> None:
-        super().__init__(config, random.Random(0))
+        self._link = Link(config, random.Random(0))
         self._picks = is_lost
         self._copies: dict[tuple[PacketType, int], int] = {}
 
@@ -29,7 +29,7 @@ class PickyLink(Link):
         kind = PacketType(lines[b"Type"].decode())
         number = int(lines.get(b"Sequence", lines.get(b"Acknowledgment", b"0")))
         copy = self._copies[kind, number] = self._copies.get((kind, number), -1) + 1
-        return [] if self._picks(kind, number, copy) else super().transmit(datagram, now=now)
+        return [] if self._picks(kind, number, copy) else self._link.transmit(datagram, now=now)
 
 
 def lose(simulation: RdpSimulation, is_lost: Callable[[PacketType, int, int], bool], *, forward: bool = True) -> None:

@@ -7,25 +7,33 @@ from surewire.impair.classroom import (
     ClassroomConfig,
     ClassroomLink,
 )
-from surewire.impair.model import (
-    REORDER_HOLD,
-    Delivery,
-    GilbertElliott,
-    Link,
-    LinkConfig,
-    LinkStats,
-)
+from surewire.impair.config import Change, CoDel, GilbertElliott, LinkConfig, Policer
+from surewire.impair.copies import REORDER_HOLD
+from surewire.impair.link import Link
+from surewire.impair.model import Delivery, LinkStats
+from surewire.impair.path_options import PATH_OPTIONS, PathOption, link_config
+from surewire.impair.scenario import CrossTraffic, Rebinding, Scenario, parse_scenario
 
 __all__ = [
     "ETHERNET_OVERHEAD",
     "MAX_DATAGRAM",
+    "PATH_OPTIONS",
     "REORDER_HOLD",
     "SEND_TIME",
+    "Change",
     "ClassroomConfig",
     "ClassroomLink",
+    "CoDel",
+    "CrossTraffic",
     "Delivery",
     "GilbertElliott",
     "Link",
     "LinkConfig",
     "LinkStats",
+    "PathOption",
+    "Policer",
+    "Rebinding",
+    "Scenario",
+    "link_config",
+    "parse_scenario",
 ]
