@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from surewire.sim.cross_traffic import Flow
 from surewire.sim.network import Endpoint, Host, Network, OneWayLink, Tap
+from surewire.sim.path import SimulatedPath
 
-__all__ = ["Endpoint", "Host", "Network", "OneWayLink", "Tap"]
+__all__ = ["Endpoint", "Flow", "Host", "Network", "OneWayLink", "SimulatedPath", "Tap"]
