@@ -50,6 +50,10 @@ class Postman:
     def has_ended(self) -> bool:
         return self.has_peer_finished and not self.unread
 
+    @property
+    def unacknowledged(self) -> int:
+        return sum(map(len, self.to_send))
+
     def write(self, data: Buffer, *, now: int) -> int:
         self.to_send.append(b"D" + bytes(data))
         return len(data)

@@ -25,6 +25,7 @@ class FakeSession:
         self.unread = b""
         self.is_at_end = False
         self.written = b""
+        self.acknowledged = 0
         self.calls: list[str] = []
 
     @property
@@ -38,6 +39,10 @@ class FakeSession:
     @property
     def has_ended(self) -> bool:
         return self.is_at_end and not self.unread
+
+    @property
+    def unacknowledged(self) -> int:
+        return len(self.written) - self.acknowledged
 
     def write(self, data: Buffer, *, now: int) -> int:
         taken = bytes(data[: self.room])

@@ -30,6 +30,9 @@ class StreamSession(Endpoint, Protocol):
     @property
     def has_ended(self) -> bool: ...
 
+    @property
+    def unacknowledged(self) -> int: ...
+
     def write(self, data: Buffer, *, now: int) -> int: ...
 
     def read(self) -> bytes: ...
@@ -117,6 +120,18 @@ class Finish:
         session.finish(now=now)
         self.done_at = now
         return True
+
+
+class AwaitAcknowledgment:
+    """Wait until the peer has acknowledged everything that was written."""
+
+    def __init__(self) -> None:
+        self.done_at: int | None = None
+
+    def on_turn(self, session: StreamSession, now: int) -> bool:
+        if session.unacknowledged == 0:
+            self.done_at = now
+        return False
 
 
 class Script:
