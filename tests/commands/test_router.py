@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import surewire
 from surewire.apps import router, router_options
 from surewire.impair import GilbertElliott, LinkConfig
+from tests.commands.router_process import COMMAND, ENVIRONMENT, PATIENCE_S, echo, finish, refused, running, udp_socket
 
 MS = 1_000_000
 S = 1_000_000_000
-PATIENCE_S = 20
-SRC = Path(surewire.__file__).resolve().parent.parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(SRC)}
-COMMAND = [sys.executable, "-m", "surewire.apps.router"]
-
-
-@contextlib.contextmanager
-def udp_socket(host: str = "127.0.0.1") -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((host, 0))
-        sock.settimeout(PATIENCE_S)
-        yield sock
-
-
-@contextlib.contextmanager
-def running(*options: str, to: socket.socket) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
-    """A router in front of `to`, and where it listens. Killed at the end if it still runs."""
-    command = [*COMMAND, "--listen", "127.0.0.1:0", "--to", f"127.0.0.1:{to.getsockname()[1]}", *options]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT) as process:
-        try:
-            assert process.stderr is not None
-            head, _, port = process.stderr.readline().rstrip("\n").rpartition(":")
-            assert head == "listening on 127.0.0.1"
-            yield process, ("127.0.0.1", int(port))
-        finally:
-            process.kill()
-
-
-def finish(process: subprocess.Popen[str], signum: int = signal.SIGTERM) -> tuple[str, str]:
-    """End it; what it printed since. It must have ended as if all was well."""
-    process.send_signal(signum)
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == router.EXIT_OK
-    return out, err
-
-
-def refused(*arguments: str) -> tuple[int, str]:
-    """Run with arguments it cannot work with; exit code and the one line on stderr."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, env=ENVIRONMENT, timeout=PATIENCE_S, check=False
-    )
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    return done.returncode, done.stderr
-
-
-def echo(server: socket.socket, client: socket.socket, router_address: tuple[str, int], count: int) -> None:
-    for i in range(count):
-        client.sendto(b"%d" % i, router_address)
-        datagram, source = server.recvfrom(2048)
-        assert datagram == b"%d" % i
-        server.sendto(datagram, source)
-        assert client.recv(2048) == datagram
-
 
 # As a process
 
@@ -87,7 +30,8 @@ def test_json_summary_after_a_signal(signum: int) -> None:
         echo(server, client, address, 10)
         out, err = finish(proc, signum)
     summary = json.loads(out)
-    assert err == ""
+    assert (err == "") == summary["kept_up"]
+    assert summary["scenario"] is None
     assert summary["listen"] == f"127.0.0.1:{address[1]}"
     assert summary["to"] == to
     assert summary["seed"] == 7
@@ -105,7 +49,7 @@ def test_text_summary_has_both_directions() -> None:
     lines = out.splitlines()
     assert lines[0].startswith(f"relayed 127.0.0.1:{address[1]} to 127.0.0.1:")
     assert lines[1].split("  ")[0] == "datagrams"
-    rows = {line[:20].strip(): line[20:].split() for line in lines[2:13]}
+    rows = {line[:20].strip(): line[20:].split() for line in lines[2:16]}
     assert rows["offered"] == rows["delivered"] == ["3", "3"]
     assert any(line.startswith("keeping up: ") for line in lines)
 
@@ -203,6 +147,15 @@ def test_help_names_every_option_and_exit_code(capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     for name in ("--loss", "--up-rate", "--down-blackout", "--seed", "--json", "Exit codes: 0"):
         assert name in text
+
+
+def test_the_manual_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    router.main(["--help"])
+    options = set(re.findall(r"^  (--[a-z-]+(?: \S+)?)", capsys.readouterr().out, re.MULTILINE))
+    manual = (Path(__file__).parents[2] / "docs" / "router.md").read_text(encoding="utf-8").replace("\\|", "|")
+    either_way = {option for option in options if not option.startswith(("--up-", "--down-"))}
+    assert len(either_way) > 30
+    assert [option for option in sorted(either_way) if f"| `{option}` |" not in manual] == []
 
 
 # Option texts

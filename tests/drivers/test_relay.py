@@ -6,85 +6,18 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pytest
 
-from surewire.drivers.relay import BATCH, LATE, Relay, RelayConfig
+from surewire.drivers.relay import BATCH, Relay
+from surewire.drivers.relay_config import LATE, RelayConfig
 from surewire.drivers.relay_sockets import Endpoint
 from surewire.errors import ConfigError
 from surewire.impair import LinkConfig
+from tests.drivers.relay_bench import MS, PATIENCE_S, Bench, bench, round_trip, udp_socket, waiting
 
-MS = 1_000_000
 HOUR = 3600 * 1_000 * MS
-PATIENCE_S = 20
-
-
-@dataclass
-class Bench:
-    """A relay, the server behind it, and a way to make clients."""
-
-    relay: Relay
-    server: socket.socket
-    cleanup: contextlib.ExitStack
-
-    def client(self) -> socket.socket:
-        sock = self.cleanup.enter_context(udp_socket())
-        sock.connect(self.relay.endpoint.address)
-        return sock
-
-    def until(self, done: Callable[[], bool]) -> None:
-        """Relay until `done`, and fail if that takes absurdly long."""
-        give_up = time.monotonic() + PATIENCE_S
-        while not done():
-            assert time.monotonic() < give_up, "nothing came"
-            self.relay.run(5 * MS)
-
-    def receive(self, sock: socket.socket, count: int = 1) -> list[tuple[bytes, tuple[str, int]]]:
-        got: list[tuple[bytes, tuple[str, int]]] = []
-
-        def enough() -> bool:
-            got.extend(waiting(sock))
-            return len(got) >= count
-
-        self.until(enough)
-        return got
-
-
-def udp_socket(port: int = 0) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
-    sock.bind(("127.0.0.1", port))
-    sock.setblocking(False)
-    return sock
-
-
-def waiting(sock: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
-    """Every datagram that is there now."""
-    got = []
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            got.append(sock.recvfrom(65535))
-    return got
-
-
-@contextlib.contextmanager
-def bench(config: RelayConfig | None = None) -> Iterator[Bench]:
-    with contextlib.ExitStack() as cleanup:
-        server = cleanup.enter_context(udp_socket())
-        to = Endpoint.resolve(*server.getsockname())
-        relay = Relay(Endpoint.resolve("127.0.0.1", 0), to, config or RelayConfig())
-        yield Bench(cleanup.enter_context(relay), server, cleanup)
-
-
-def round_trip(b: Bench, client: socket.socket, payload: bytes) -> None:
-    client.send(payload)
-    ((datagram, source),) = b.receive(b.server)
-    assert datagram == payload
-    b.server.sendto(b"re:" + payload, source)
-    ((answer, _),) = b.receive(client)
-    assert answer == b"re:" + payload
 
 
 # Relaying and NAT

@@ -1,10 +1,10 @@
 """`surewire router`: a UDP relay that behaves like a bad network, for any two UDP programs.
 
 This file is the command: arguments in, a relay run, a summary out. The relaying is in
-`surewire.drivers.relay`, what happens to a datagram in `surewire.impair`.
+`surewire.drivers.relay`, what happens to a datagram in `surewire.impair`, what is printed in `router_report`.
 
 Exit codes: 0 ended by --duration, an interrupt (Ctrl-C) or SIGTERM; 1 an address does not resolve or
-cannot be used; 2 bad arguments.
+cannot be used; 2 bad arguments, among them a scenario that does not exist; 3 with --strict: it did not keep up.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from surewire.apps.router_options import (
-    DIRECTIONS,
     NS_PER_S,
     add_path_arguments,
     link_config,
@@ -30,38 +29,31 @@ from surewire.apps.router_options import (
     parse_endpoint,
     parse_seconds,
 )
-from surewire.drivers.relay import LATE, Relay, RelayConfig, RelayStats
-from surewire.drivers.relay_sockets import Endpoint
+from surewire.apps.router_report import live_text, relay_records, summary_text, warning
+from surewire.drivers.relay import Relay
+from surewire.drivers.relay_config import RelayConfig
+from surewire.drivers.relay_sockets import Endpoint, has_many_addresses
 from surewire.errors import ConfigError
-from surewire.impair import LinkStats
+from surewire.impair import LinkConfig, Rebinding, Scenario
+from surewire.lab.scenario_files import load_scenario
 
 EXIT_OK = 0
 EXIT_ADDRESS = 1
 EXIT_USAGE = 2
+EXIT_BEHIND = 3
 
 DESCRIPTION = "Relay UDP between clients and a server over an emulated bad path, with a source port per client (NAT)."
 EPILOG = (
     "All options of the path apply to each direction separately: --loss 10 loses 10% each way. "
+    "With --scenario they override what it says. "
     "Clients idle for five minutes are forgotten; at most 256 are served at once. "
     "Exit codes: 0 ended by --duration, Ctrl-C or SIGTERM; 1 an address does not resolve or cannot be used; "
-    "2 bad arguments."
+    "2 bad arguments, among them a scenario that does not exist; 3 with --strict: the router did not keep up."
 )
 
 _LIVE_INTERVAL = NS_PER_S // 2
 _CLEAR_LINE = "\r\x1b[K"
-_ROWS = (
-    ("offered", "offered"),
-    ("offered bytes", "offered_bytes"),
-    ("lost", "lost"),
-    ("dropped, queue full", "queue_dropped"),
-    ("blacked out", "blacked_out"),
-    ("duplicated", "duplicated"),
-    ("corrupted", "corrupted"),
-    ("reordered", "reordered"),
-    ("delivered", "delivered"),
-    ("delivered bytes", "delivered_bytes"),
-    ("peak queue bytes", "peak_queue_bytes"),
-)
+_PERFECT = Scenario(name="perfect", up=LinkConfig(), down=LinkConfig())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +66,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all random decisions, default: a new one")
     parser.add_argument("--duration", type=parse_seconds, metavar="S", help="end after S seconds, default: never")
+    parser.add_argument(
+        "--scenario", metavar="NAME|FILE", help="a path by name, or a TOML file; the options given besides override it"
+    )
+    parser.add_argument(
+        "--rebind",
+        type=parse_seconds,
+        metavar="S",
+        help="a NAT that forgets: each S seconds clients get another source port (overrides a scenario's)",
+    )
+    parser.add_argument(
+        "--rebind-address",
+        action="store_true",
+        help="--rebind, or the scenario's, changes the source address, too (servers on 127.x.x.x, Linux)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit code 3 if the router did not keep up, so that the path was worse"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no live counters on the terminal")
     add_path_arguments(parser)
@@ -81,31 +90,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Relay as the parsed arguments say, print the summary, return the exit code."""
-    seed = args.seed if args.seed is not None else secrets.randbelow(2**32)
     try:
-        config = RelayConfig(up=link_config(args, "up"), down=link_config(args, "down"), seed=seed)
+        scenario = _PERFECT if args.scenario is None else load_scenario(args.scenario)
+        server = _resolve_server(args)
+        rebinding, note = _rebinding(args, scenario, server)
+        config = _relay_config(args, scenario, rebinding)
+        relay = _open_relay(args, server, config)
     except ConfigError as error:
         return _fail(EXIT_USAGE, str(error))
-    try:
-        relay, server = _open_relay(args, config)
     except OSError as error:
         return _fail(EXIT_ADDRESS, str(error))
     with relay, _ended_by_signals(relay):
         listening = str(relay.endpoint)
         print(f"listening on {listening}", file=sys.stderr, flush=True)
+        if scenario.cross_traffic:
+            _note(f"scenario {scenario.name} has cross traffic, which the router cannot play; the rest is as it says")
+        if note is not None:
+            _note(note)
         started = time.monotonic_ns()
         _relay_until_end(relay, args.duration, live=not args.quiet and sys.stderr.isatty())
         summary = {
             "listen": listening,
             "to": str(server),
-            "seed": seed,
+            "scenario": args.scenario,
+            "seed": config.seed,
             "duration_s": round((time.monotonic_ns() - started) / NS_PER_S, 6),
-            "relay": _relay_record(relay.snapshot()),
-            "up": dataclasses.asdict(relay.up),
-            "down": dataclasses.asdict(relay.down),
+            **relay_records(relay),
         }
-    print(json.dumps(summary) if args.json else _summary_text(summary), flush=True)
-    return EXIT_OK
+        stats = relay.snapshot()
+    print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
+    if (said := warning(stats)) is not None:
+        print(f"surewire router: warning: {said}", file=sys.stderr, flush=True)
+    return EXIT_OK if stats.kept_up or not args.strict else EXIT_BEHIND
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,18 +147,56 @@ def _fail(code: int, reason: str) -> int:
     return code
 
 
-def _open_relay(args: argparse.Namespace, config: RelayConfig) -> tuple[Relay, Endpoint]:
-    """Resolve both addresses and bind.
+def _note(text: str) -> None:
+    print(f"surewire router: note: {text}", file=sys.stderr, flush=True)
 
-    Raises:
-        OSError: its text names the argument at fault.
-    """
+
+def _resolve_server(args: argparse.Namespace) -> Endpoint:
+    """Raises OSError, whose text names the argument at fault."""
     try:
-        server = Endpoint.resolve(*args.to)
+        return Endpoint.resolve(*args.to)
     except OSError as error:
         raise OSError(f"--to {_join(args.to)}: {error.strerror or error}") from error
+
+
+def _relay_config(args: argparse.Namespace, scenario: Scenario, rebinding: Rebinding | None) -> RelayConfig:
+    """Raises ConfigError if options contradict each other."""
+    return RelayConfig(
+        up=link_config(args, "up", base=scenario.up),
+        down=link_config(args, "down", base=scenario.down),
+        seed=args.seed if args.seed is not None else secrets.randbelow(2**32),
+        rebinding=rebinding,
+    )
+
+
+def _rebinding(args: argparse.Namespace, scenario: Scenario, server: Endpoint) -> tuple[Rebinding | None, str | None]:
+    """What the NAT is to do, and a note if that is less than the scenario says.
+
+    Raises:
+        ConfigError: the options ask for what cannot be.
+    """
+    wanted = scenario.rebinding
+    if args.rebind is not None:
+        wanted = Rebinding(first=args.rebind, every=args.rebind)
+    if args.rebind_address:
+        if wanted is None:
+            raise ConfigError("--rebind-address needs --rebind, or a scenario that rebinds")
+        if not has_many_addresses(server):
+            raise ConfigError("--rebind-address works only towards a server on 127.x.x.x, on Linux")
+        wanted = dataclasses.replace(wanted, address=True)
+    if wanted is None or not wanted.address or has_many_addresses(server):
+        return wanted, None
+    note = (
+        f"scenario {scenario.name} changes the source address, which the router can only towards a server on "
+        "127.x.x.x, on Linux; only the port changes"
+    )
+    return dataclasses.replace(wanted, address=False), note
+
+
+def _open_relay(args: argparse.Namespace, server: Endpoint, config: RelayConfig) -> Relay:
+    """Raises OSError, whose text names the argument at fault."""
     try:
-        return Relay(Endpoint.resolve(*args.listen), server, config), server
+        return Relay(Endpoint.resolve(*args.listen), server, config)
     except OSError as error:
         raise OSError(f"cannot listen on {_join(args.listen)}: {error.strerror or error}") from error
 
@@ -179,50 +233,8 @@ def _relay_until_end(relay: Relay, duration: int | None, *, live: bool) -> None:
         if left <= 0:
             break
         stopped = relay.run(left)
-        print(_CLEAR_LINE + _live_text(relay), end="", file=sys.stderr, flush=True)
+        print(_CLEAR_LINE + live_text(relay), end="", file=sys.stderr, flush=True)
     print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
-
-
-def _live_text(relay: Relay) -> str:
-    """One line of less than 80 characters for counts of up to a million."""
-    parts = [f"clients {relay.active_clients}"]
-    for name, stats in (("up", relay.up), ("down", relay.down)):
-        parts.append(f"{name} {stats.offered}>{stats.delivered} lost {_gone(stats)}")
-    return " | ".join(parts)
-
-
-def _gone(stats: LinkStats) -> int:
-    return stats.lost + stats.queue_dropped + stats.blacked_out
-
-
-def _relay_record(stats: RelayStats) -> dict[str, Any]:
-    record = dataclasses.asdict(stats)
-    record["worst_lateness_ms"] = round(record.pop("worst_lateness") / 1e6, 3)
-    return record
-
-
-def _summary_text(summary: dict[str, Any]) -> str:
-    names = [name for _, name in DIRECTIONS]
-    lines = [
-        f"relayed {summary['listen']} to {summary['to']} for {summary['duration_s']:.3f} s, seed {summary['seed']}",
-        f"{'datagrams':<20}{names[0]:>18}{names[1]:>18}",
-    ]
-    lines += [f"{label:<20}{summary['up'][key]:>18}{summary['down'][key]:>18}" for label, key in _ROWS]
-    relay = summary["relay"]
-    lines.append(
-        f"clients: {relay['clients']} served, {relay['clients_evicted']} forgotten, "
-        f"{relay['clients_refused']} datagrams of clients refused"
-    )
-    lines.append(f"ICMP errors: {relay['icmp_errors']}, not sent: {relay['unsent']}, not yet due: {relay['pending']}")
-    drops = relay["receive_drops"]
-    lines.append(
-        f"keeping up: {relay['late']} deliveries over {LATE // 1_000_000} ms late "
-        f"(worst {relay['worst_lateness_ms']} ms), {relay['overflowed']} dropped for lack of memory, "
-        f"{'unknown' if drops is None else drops} dropped by the system unread"
-    )
-    if relay["late"] or relay["overflowed"] or drops:
-        lines.append("WARNING: the relay did not keep up, so the path was worse than the options say")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

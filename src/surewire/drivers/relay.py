@@ -7,149 +7,91 @@ It is no firewall and no proxy for several servers: every address that sends to 
 is relayed. ICMP errors end nothing and are not passed on (that would take a raw socket).
 
 How it works: one thread waits for sockets and for the earliest due delivery; a datagram read goes
-through its direction's link, and what comes out waits in a heap until due.
+through its direction's link, and what comes out waits until due. Time counts from a datagram's arrival where the
+system tells it (`relay_port.py`).
 
-Invariants: no socket is read more than `BATCH` times before due deliveries go out and the other
-sockets get their turn; datagrams due at the same time leave in the order they came in; every
-datagram the process has read is either in the links' counters or in `RelayStats.overflowed`,
-`clients_refused`.
+Invariants: no more than `BATCH` datagrams, and the rest of the last train, are read from a socket before due
+deliveries go out and the other sockets get their turn; datagrams of one direction due at the same time leave in the
+order they came in; every datagram the process has read is either in the links' counters or in
+`RelayStats.overflowed`, `clients_refused`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import heapq
+import errno
 import random
-import selectors
+import select
 import socket
 import time
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, cast
 
-from surewire.drivers.relay_sockets import Endpoint, SocketAddress, add_drops, open_bound, open_connected
+from surewire.drivers.relay_clients import Client, Clients
+from surewire.drivers.relay_config import LATE, RelayConfig, RelayStats
+from surewire.drivers.relay_direction import Direction, Due
+from surewire.drivers.relay_port import Arrival, Port
+from surewire.drivers.relay_sockets import Endpoint, SocketAddress, Waker, add_drops, has_many_addresses, open_bound
 from surewire.errors import ConfigError
-from surewire.impair import Link, LinkConfig, LinkStats
+from surewire.impair import LinkConfig, LinkStats
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 
 BATCH = 64
-"""Datagrams read from one socket before the others get their turn: about a millisecond of work."""
+"""Datagrams read from one socket before the others get their turn: less than a millisecond of work."""
 
-LATE = 5 * _NS_PER_MS
-"""A delivery this many ns past its time counts as late: far above what a waiting process needs to
-wake up, far below the round-trip times that are worth emulating."""
-
-_MAX_DATAGRAM = 65535
-# select() takes no higher descriptor (FD_SETSIZE); it is used because its timeout counts
-# microseconds, where epoll's and poll's round up to milliseconds and would add as much delay.
-_MAX_DESCRIPTOR = 1023
+_DUE_BATCH = 128  # deliveries sent between two looks at the clock
+_READ_BYTES = 65_536
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RelayConfig:
-    """What a relay does and how much it may take.
+class RelayTap(Protocol):
+    """What watches a relay: it is told of every datagram and changes none. As `surewire.sim.network.Tap`."""
 
-    Attributes:
-        up: the path from clients to the server.
-        down: the path from the server to clients.
-        seed: the two links' generators are derived from it; same seed, same decisions.
-        max_clients: clients served at once, 1..900; the datagrams of others are dropped and counted.
-            Default 256: a socket each, well below the usual limit of 1,024 open files.
-        idle_timeout: ns without a datagram either way after which a client's socket is closed, > 0.
-            Default five minutes, as RFC 4787 section 4.3 recommends for a NAT.
-        max_pending_bytes: bytes waiting to be delivered at any time, > 0; what comes beyond is dropped
-            and counted. Default 256 MiB: two seconds of a gigabit a second.
+    def on_sent(self, source: SocketAddress, destination: SocketAddress, datagram: bytes, now: int) -> None:
+        """A datagram is offered to the link. Addresses are the client's own and the server's, `now` its arrival."""
 
-    Raises:
-        ConfigError: a value is out of range.
-    """
-
-    up: LinkConfig = field(default_factory=LinkConfig)
-    down: LinkConfig = field(default_factory=LinkConfig)
-    seed: int = 0
-    max_clients: int = 256
-    idle_timeout: int = 300 * _NS_PER_S
-    max_pending_bytes: int = 256 * 1024 * 1024
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_clients <= 900:
-            raise ConfigError(f"max_clients must be 1 to 900, not {self.max_clients}")
-        if self.idle_timeout <= 0 or self.max_pending_bytes <= 0:
-            raise ConfigError("idle_timeout and max_pending_bytes must be above 0")
-
-
-@dataclass(slots=True)
-class RelayStats:
-    """What happened beside the links.
-
-    Attributes:
-        clients: addresses given a socket since the start, an address that came back counted again.
-        clients_evicted: of these, closed for being idle.
-        clients_refused: datagrams dropped because their client got no socket.
-        late: deliveries sent more than `LATE` after their time.
-        worst_lateness: the longest delay of a delivery past its time, ns.
-        overflowed: datagrams dropped because `max_pending_bytes` were waiting.
-        unsent: deliveries the system refused to send (a full socket buffer, no route, too long).
-        icmp_errors: errors reported by the other hosts, most often a closed port.
-        pending: deliveries not yet due.
-        receive_drops: datagrams the system dropped because the relay did not read fast enough;
-            None where the system does not tell.
-    """
-
-    clients: int = 0
-    clients_evicted: int = 0
-    clients_refused: int = 0
-    late: int = 0
-    worst_lateness: int = 0
-    overflowed: int = 0
-    unsent: int = 0
-    icmp_errors: int = 0
-    pending: int = 0
-    receive_drops: int | None = None
-
-
-class _Client:
-    """One client address and its socket towards the server."""
-
-    __slots__ = ("address", "last_active", "pending", "socket")
-
-    def __init__(self, address: SocketAddress, sock: socket.socket, now: int) -> None:
-        self.address = address
-        self.socket = sock
-        self.last_active = now
-        self.pending = 0
+    def on_delivered(self, source: SocketAddress, destination: SocketAddress, datagram: bytes, now: int) -> None:
+        """A datagram is about to be sent on, changed or not."""
 
 
 class Relay:
     """A relay that listens from construction to `close`, and relays while `run` runs.
 
-    `run` may be called again and again; between the calls datagrams wait in the sockets.
+    `run` may be called again and again; between the calls datagrams wait in the sockets. `stop` and `post` may be
+    called from any thread, everything else only where `run` is called (`post` brings it there).
     """
 
-    def __init__(self, listen: Endpoint, server: Endpoint, config: RelayConfig) -> None:
+    def __init__(self, listen: Endpoint, server: Endpoint, config: RelayConfig, *, tap: RelayTap | None = None) -> None:
         """Bind the listening socket.
 
         Raises:
             OSError: it cannot be bound.
+            ConfigError: the source address is to change, and towards this server there is only one.
         """
+        rebinding = config.rebinding
+        if rebinding is not None and rebinding.address and not has_many_addresses(server):
+            raise ConfigError(f"the source address can change only towards a server on 127.x.x.x (Linux), not {server}")
         self._config = config
         self._server = server
-        self._up = Link(config.up, random.Random(f"surewire relay {config.seed} up"))
-        self._down = Link(config.down, random.Random(f"surewire relay {config.seed} down"))
+        self._tap = tap
+        self._up: Direction[Client] = Direction(config.up, random.Random(f"surewire relay {config.seed} up"))
+        self._down: Direction[Client] = Direction(config.down, random.Random(f"surewire relay {config.seed} down"))
         self._stats = RelayStats()
-        self._clients: dict[SocketAddress, _Client] = {}
-        self._due: list[tuple[int, int, _Client, bool, bytes]] = []
-        self._due_count = 0
-        self._pending_bytes = 0
         self._stopped = False
+        self._begun = False
         self._next_sweep = 0
-        self._listener = open_bound(listen)
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
-        self._selector = selectors.SelectSelector()
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._next_rebinding: int | None = None
+        self._posted: deque[Callable[[], None]] = deque()
+        into = bytearray(_READ_BYTES)
+
+        def make_port(sock: socket.socket) -> Port:
+            return Port(sock, self._stats, into, offload=config.offload)
+
+        self._clients = Clients(server, config.max_clients, self._stats, make_port)
+        self._listener = make_port(open_bound(listen))
+        self._waker = Waker()
 
     def __enter__(self) -> Relay:
         return self
@@ -160,7 +102,8 @@ class Relay:
     @property
     def endpoint(self) -> Endpoint:
         """Where clients send to, with the actual port."""
-        return Endpoint(self._listener.family, self._listener.getsockname())
+        sock = self._listener.socket
+        return Endpoint(sock.family, sock.getsockname())
 
     @property
     def up(self) -> LinkStats:
@@ -173,29 +116,80 @@ class Relay:
         return self._down.stats
 
     @property
+    def up_config(self) -> LinkConfig:
+        """What the path from clients to the server does now."""
+        return self._up.link.config
+
+    @property
+    def down_config(self) -> LinkConfig:
+        """What the path from the server to clients does now."""
+        return self._down.link.config
+
+    @property
     def active_clients(self) -> int:
         """Clients that have a socket now."""
-        return len(self._clients)
+        return len(self._clients.by_address)
 
     def snapshot(self) -> RelayStats:
         """The relay's own counters as they are now; costs a system call a client. Not after `close`."""
-        drops = self._stats.receive_drops
-        for sock in (self._listener, *(client.socket for client in self._clients.values())):
-            drops = add_drops(drops, sock)
-        return replace(self._stats, pending=len(self._due), receive_drops=drops)
+        drops = self._clients.drops
+        for port in (self._listener, *self._clients.live_ports()):
+            drops = add_drops(drops, port.socket)
+        return replace(self._stats, pending=len(self._up) + len(self._down), receive_drops=drops)
+
+    def change(self, *, up: LinkConfig | None = None, down: LinkConfig | None = None) -> None:
+        """From now on a path does something else; None leaves it as it is.
+
+        Generators, counters and the zero of times go on; what is under way arrives as before, and the new
+        bottleneck is empty.
+        """
+        if up is not None:
+            self._up.change(up)
+        if down is not None:
+            self._down.change(down)
+
+    def admit(self, client: SocketAddress) -> SocketAddress:
+        """Give a client its source port before it has sent anything, as a port forwarding does.
+
+        Returns:
+            The address the server knows this client by, until it is rebound or idle for too long.
+
+        Raises:
+            OSError: there are too many clients, or the system gives no socket.
+        """
+        known = self._clients.by_address.get(client) or self._clients.admit(client, time.monotonic_ns())
+        if known is None:
+            raise OSError(errno.EMFILE, "no socket for another client")
+        return cast(SocketAddress, known.port.socket.getsockname())
+
+    def rebind(self, *, address: bool = False) -> None:
+        """Give every client another source port towards the server now.
+
+        Args:
+            address: change the source address, too.
+
+        Raises:
+            ConfigError: there is only one address towards this server.
+        """
+        if address and not has_many_addresses(self._server):
+            raise ConfigError(f"there is only one source address towards {self._server}")
+        self._clients.rebind(address=address)
 
     def stop(self) -> None:
         """Make `run` return soon, now or when next called. For signal handlers and other threads."""
         self._stopped = True
-        # A full pipe wakes the loop as well as one more byte would, and a closed relay needs no waking.
-        with contextlib.suppress(OSError):
-            self._wake_write.send(b"\0")
+        self._waker.wake()
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Have `action` called soon where `run` runs, or when next it does. It must be quick and raise nothing."""
+        self._posted.append(action)
+        self._waker.wake()
 
     def run(self, duration: int | None = None) -> bool:
         """Relay until `stop` is called or the time is over.
 
         Args:
-            duration: ns, None for no limit; 0 relays what is waiting, at most `BATCH` a socket.
+            duration: ns, None for no limit; 0 relays what is waiting, at most a batch of each socket.
 
         Returns:
             Whether `stop` was called.
@@ -204,13 +198,9 @@ class Relay:
         while not self._stopped:
             self._deliver_due()
             now = time.monotonic_ns()
-            if now >= self._next_sweep:
-                self._sweep(now)
-            wake = self._next_sweep if deadline is None else min(deadline, self._next_sweep)
-            if self._due:
-                wake = min(wake, self._due[0][0])
-            for key, _ in self._selector.select(max(0, wake - now) / _NS_PER_S):
-                self._drain(key)
+            self._do_chores(now)
+            for descriptor in self._wait(now, deadline):
+                self._drain(descriptor)
                 self._deliver_due()
             if deadline is not None and time.monotonic_ns() >= deadline:
                 break
@@ -218,124 +208,125 @@ class Relay:
 
     def close(self) -> None:
         """Close every socket; deliveries not yet due are gone."""
-        for client in self._clients.values():
-            client.socket.close()
-        self._clients.clear()
-        self._selector.close()
+        self._clients.close()
         self._listener.close()
-        self._wake_read.close()
-        self._wake_write.close()
+        self._waker.close()
 
-    def _drain(self, key: selectors.SelectorKey) -> None:
-        if key.fileobj is self._listener:
-            self._drain_listener()
-        elif key.fileobj is self._wake_read:
-            self._wake_read.recv(4096)
+    def _wait(self, now: int, deadline: int | None) -> list[int]:
+        """Wait until something is readable or due, or the time is over; the readable descriptors."""
+        wake = self._next_sweep
+        for at in (self._up.next_at, self._down.next_at, self._next_rebinding, deadline):
+            if at is not None and at < wake:
+                wake = at
+        watched = [self._listener.fileno(), self._waker.fileno(), *self._clients.by_descriptor]
+        readable, _, _ = select.select(watched, (), (), max(0, wake - now) / _NS_PER_S)
+        return readable
+
+    def _drain(self, descriptor: int) -> None:
+        client = self._clients.by_descriptor.get(descriptor)
+        if client is not None:
+            self._read(client.port, client)
+        elif descriptor == self._listener.fileno():
+            self._read(self._listener, None)
         else:
-            self._drain_client(key.data)
+            self._waker.clear()
 
-    def _drain_listener(self) -> None:
-        for _ in range(BATCH):
+    def _read(self, port: Port, owner: Client | None) -> None:
+        """Take a batch from a port: a client's own, or the one where all of them send to."""
+        left = BATCH
+        while left > 0:
             try:
-                datagram, address = self._listener.recvfrom(_MAX_DATAGRAM)
+                arrival = port.read()
             except BlockingIOError:
                 return
             except OSError:
                 self._stats.icmp_errors += 1
+                left -= 1
                 continue
-            now = time.monotonic_ns()
-            client = self._clients.get(address) or self._admit(address, now)
-            if client is None:
-                self._stats.clients_refused += 1
-                continue
-            self._relay(client, datagram, up=True, now=now)
+            left -= len(arrival.datagrams)
+            self._relay(arrival, owner)
 
-    def _drain_client(self, client: _Client) -> None:
-        for _ in range(BATCH):
-            try:
-                datagram = client.socket.recv(_MAX_DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError:
-                self._stats.icmp_errors += 1
-                continue
-            self._relay(client, datagram, up=False, now=time.monotonic_ns())
-
-    def _relay(self, client: _Client, datagram: bytes, *, up: bool, now: int) -> None:
-        """Send a datagram into its link and queue what will come out."""
+    def _relay(self, arrival: Arrival, owner: Client | None) -> None:
+        """Send what arrived into its link and queue what will come out."""
+        datagrams, source, now = arrival
+        stats = self._stats
+        client = owner or self._clients.by_address.get(source) or self._clients.admit(source, now)
+        if client is None:
+            stats.clients_refused += len(datagrams)
+            return
+        if not self._begun:
+            self._begin(now)
         client.last_active = now
-        # One zero for both directions, so that a blackout hits them together.
+        up, down = self._up, self._down
+        direction = up if owner is None else down
+        for datagram in datagrams:
+            if up.pending_bytes + down.pending_bytes + len(datagram) > self._config.max_pending_bytes:
+                stats.overflowed += 1
+                continue
+            if self._tap is not None:
+                self._tap.on_sent(*self._ends(client, up=owner is None), datagram, now)
+            direction.offer(client, datagram, now=now)
+
+    def _begin(self, now: int) -> None:
+        """The first datagram is the zero of all times, in both directions, so that a blackout hits them together."""
+        self._begun = True
         self._up.begin(now=now)
         self._down.begin(now=now)
-        if self._pending_bytes + len(datagram) > self._config.max_pending_bytes:
-            self._stats.overflowed += 1
-            return
-        link = self._up if up else self._down
-        for at, copy in link.transmit(datagram, now=now):
-            # The count keeps equal times in order and spares comparing clients.
-            self._due_count += 1
-            heapq.heappush(self._due, (at, self._due_count, client, up, copy))
-            self._pending_bytes += len(copy)
-            client.pending += 1
+        if self._config.rebinding is not None:
+            self._next_rebinding = now + self._config.rebinding.first
 
     def _deliver_due(self) -> None:
-        due = self._due
+        for direction in (self._up, self._down):
+            # The end is fixed, so that a backlog cannot keep the sockets waiting.
+            now = end = time.monotonic_ns()
+            while (at := direction.next_at) is not None and at <= end:
+                due = direction.take(_DUE_BATCH, now=end)
+                self._note_lateness(due, now)
+                self._send(due, up=direction is self._up)
+                now = time.monotonic_ns()
+
+    def _note_lateness(self, due: list[Due[Client]], now: int) -> None:
         stats = self._stats
-        # The clock stands still for the choice, so that a backlog cannot keep the sockets waiting.
-        now = time.monotonic_ns()
-        while due and due[0][0] <= now:
-            at, _, client, up, datagram = heapq.heappop(due)
-            self._pending_bytes -= len(datagram)
-            client.pending -= 1
-            lateness = time.monotonic_ns() - at
-            if lateness > stats.worst_lateness:
-                stats.worst_lateness = lateness
-            if lateness > LATE:
-                stats.late += 1
-            self._send(client, datagram, up=up)
+        worst = now - due[0][0]
+        if worst > stats.worst_lateness:
+            stats.worst_lateness = worst
+        if worst > LATE:
+            stats.late += sum(now - at > LATE for at, _, _, _ in due)
 
-    def _send(self, client: _Client, datagram: bytes, *, up: bool) -> None:
-        # A connected socket reports an ICMP error that came earlier instead of sending; the second
-        # try is the one that sends.
-        for _ in range(2):
-            try:
-                if up:
-                    client.socket.send(datagram)
-                else:
-                    self._listener.sendto(datagram, client.address)
-                return
-            except ConnectionRefusedError:
-                self._stats.icmp_errors += 1
-            except OSError:
-                break
-        self._stats.unsent += 1
+    def _send(self, due: list[Due[Client]], *, up: bool) -> None:
+        """Send deliveries on, neighbours of one client together."""
+        start = 0
+        while start < len(due):
+            client = due[start][2]
+            end = start + 1
+            while end < len(due) and due[end][2] is client:
+                end += 1
+            datagrams = [one[3] for one in due[start:end]]
+            if self._tap is not None:
+                for datagram in datagrams:
+                    self._tap.on_delivered(*self._ends(client, up=up), datagram, time.monotonic_ns())
+            if up:
+                client.port.send(datagrams, None)
+            else:
+                self._listener.send(datagrams, client.address)
+            start = end
 
-    def _admit(self, address: SocketAddress, now: int) -> _Client | None:
-        """Give a new client its socket; None if there is none to give."""
-        if len(self._clients) >= self._config.max_clients:
-            return None
-        try:
-            sock = open_connected(self._server)
-        except OSError:
-            return None
-        if sock.fileno() > _MAX_DESCRIPTOR:
-            sock.close()
-            return None
-        client = _Client(address, sock, now)
-        self._clients[address] = client
-        self._selector.register(sock, selectors.EVENT_READ, client)
-        self._stats.clients += 1
-        return client
+    def _ends(self, client: Client, *, up: bool) -> tuple[SocketAddress, SocketAddress]:
+        server = self._server.address
+        return (client.address, server) if up else (server, client.address)
 
-    def _sweep(self, now: int) -> None:
-        """Close the sockets of idle clients and set the time of the next look."""
-        idle_timeout = self._config.idle_timeout
-        # Four looks in a timeout: a client is closed at most a quarter of it too late.
-        self._next_sweep = now + max(idle_timeout // 4, _NS_PER_MS)
-        idle = [c for c in self._clients.values() if not c.pending and now - c.last_active >= idle_timeout]
-        for client in idle:
-            self._stats.receive_drops = add_drops(self._stats.receive_drops, client.socket)
-            self._stats.clients_evicted += 1
-            self._selector.unregister(client.socket)
-            client.socket.close()
-            del self._clients[client.address]
+    def _do_chores(self, now: int) -> None:
+        while self._posted:
+            self._posted.popleft()()
+        if now >= self._next_sweep:
+            idle_timeout = self._config.idle_timeout
+            # Four looks in a timeout: a client is closed at most a quarter of it too late.
+            self._next_sweep = now + max(idle_timeout // 4, _NS_PER_MS)
+            self._clients.evict(now - idle_timeout, self._up.owners() | self._down.owners())
+        rebinding = self._config.rebinding
+        if rebinding is not None and self._next_rebinding is not None and now >= self._next_rebinding:
+            self._clients.rebind(address=rebinding.address)
+            # Each at its own time, however late this one was; missed ones are not made up for.
+            every = rebinding.every
+            missed = 0 if every is None else (now - self._next_rebinding) // every
+            self._next_rebinding = None if every is None else self._next_rebinding + (missed + 1) * every
