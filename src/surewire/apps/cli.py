@@ -4,10 +4,77 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 from surewire import __version__
-from surewire.apps import router, streamer_compare
+from surewire.apps import (
+    lab_run,
+    lab_validate,
+    router,
+    scenarios,
+    sim_explore,
+    sim_fuzz,
+    sim_matrix,
+    sim_replay,
+    sim_run,
+    sim_sweep,
+    streamer_compare,
+)
 from surewire.apps.rdp_tool import ToolParser
+
+
+class Tool(Protocol):
+    """A module that is one command."""
+
+    DESCRIPTION: str
+    EPILOG: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+class Group(NamedTuple):
+    """Commands that have a first word in common."""
+
+    help: str
+    description: str
+    commands: Mapping[str, tuple[str, Tool]]
+
+
+ALONE: Mapping[str, tuple[str, Tool]] = {
+    "router": ("relay UDP both ways through NAT and an impaired network", router),
+    "scenarios": ("list the networks that have a name, or show one", scenarios),
+}
+
+GROUPS: Mapping[str, Group] = {
+    "lab": Group(
+        "real hosts, a kernel NAT and an impaired wire (Linux, root)",
+        "Run programs on hosts of their own, in network namespaces, with a NAT router and an impaired wire between.",
+        {
+            "run": ("run a server and a client on it", lab_run),
+            "validate": ("measure what it does against what it was told", lab_validate),
+        },
+    ),
+    "sim": Group(
+        "whole conversations in virtual time",
+        "Run conversations in virtual time: one, many, random ones that are checked, or all there can be.",
+        {
+            "run": ("one conversation on one network", sim_run),
+            "matrix": ("every protocol on every scenario, against the table on record", sim_matrix),
+            "sweep": ("many runs over parameters: a table and a picture", sim_sweep),
+            "fuzz": ("random networks, settings and applications, each checked", sim_fuzz),
+            "replay": ("one of these again", sim_replay),
+            "explore": ("every order of events in small conversations", sim_explore),
+        },
+    ),
+    "streamer": Group(
+        "what the class-room byte stream does on a bad network",
+        "Tools for Streamer, the reliable byte stream of the second assignment.",
+        {"compare": ("run its variants side by side in virtual time", streamer_compare)},
+    ),
+}
 
 
 def make_parser() -> ToolParser:
@@ -15,38 +82,27 @@ def make_parser() -> ToolParser:
     parser = ToolParser(prog="surewire", description="Reliable transport over UDP, and networks to try it on.")
     parser.add_argument("--version", action="version", version=f"surewire {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    routing = commands.add_parser(
-        "router",
-        help="relay UDP both ways through NAT and an impaired network",
-        description=router.DESCRIPTION,
-        epilog=router.EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    router.add_arguments(routing)
-    routing.set_defaults(run=router.run)
-    streaming = commands.add_parser(
-        "streamer",
-        help="what the class-room byte stream does on a bad network",
-        description="Tools for Streamer, the reliable byte stream of the second assignment.",
-        allow_abbrev=False,
-    )
-    _add_streamer_commands(streaming)
+    for name, (text, tool) in ALONE.items():
+        _add_tool(commands.add_parser, name, text, tool)
+    for name, group in GROUPS.items():
+        subparser = commands.add_parser(name, help=group.help, description=group.description, allow_abbrev=False)
+        members = subparser.add_subparsers(title="commands", dest=f"{name}_command", required=True, metavar="COMMAND")
+        for member, (text, tool) in group.commands.items():
+            _add_tool(members.add_parser, member, text, tool)
     return parser
 
 
-def _add_streamer_commands(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(title="commands", dest="streamer_command", required=True, metavar="COMMAND")
-    comparing = commands.add_parser(
-        "compare",
-        help="run its variants side by side in virtual time",
-        description=streamer_compare.DESCRIPTION,
-        epilog=streamer_compare.EPILOG,
+def _add_tool(add_parser: Callable[..., ToolParser], name: str, text: str, tool: Tool) -> None:
+    parser = add_parser(
+        name,
+        help=text,
+        description=tool.DESCRIPTION,
+        epilog=tool.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    streamer_compare.add_arguments(comparing)
-    comparing.set_defaults(run=streamer_compare.run)
+    tool.add_arguments(parser)
+    parser.set_defaults(run=tool.run)
 
 
 def main(argv: list[str] | None = None) -> int:
