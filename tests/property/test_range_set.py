@@ -81,7 +81,14 @@ def test_the_views_agree_with_the_members(spans: list[tuple[int, int]]) -> None:
     assert ranges.total() == len(model)
     assert ranges.first == (held[0] if held else None)
     assert ranges.last == (held[-1] if held else None)
+    assert list(reversed(ranges)) == held[::-1]
     assert all((value in ranges) is (value in model) for value in range(-22, 63))
+
+
+@given(SETS)
+def test_the_prefix_ends_at_the_first_number_missing(spans: list[tuple[int, int]]) -> None:
+    ranges, model = build([(max(start, 0), stop) for start, stop in spans])
+    assert ranges.prefix == next(value for value in range(100) if value not in model)
 
 
 class RangeSetHistory(RuleBasedStateMachine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 
 from surewire.core.config import TransportConfig
@@ -28,7 +29,9 @@ class AckTracker:
         "_pending",
         "_received",
         "_recent",
+        "_recent_since",
         "_timers",
+        "arrivals",
         "largest",
         "latest",
         "latest_at",
@@ -40,9 +43,11 @@ class AckTracker:
         self._received = RangeSet()
         self._pending = 0
         self._is_due = False
-        self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)  # number, ACKs sent before it
+        self._recent: deque[int] = deque(maxlen=config.max_ack_ranges)  # numbers that arrived last
+        self._recent_since: deque[int] = deque(maxlen=config.max_ack_ranges)  # acknowledgments sent before each
         self._acks_sent = 0
         self._forgotten_below = 0
+        self.arrivals = 0  # calls of `on_received`: while it stays, there is nothing else to say
         self.largest = -1
         self.latest = -1  # the number that arrived last
         self.latest_at = 0
@@ -54,24 +59,27 @@ class AckTracker:
 
     def is_new(self, number: int) -> bool:
         """True when `number` has not been recorded (or is so old that the record is gone: then False)."""
-        return number >= self._forgotten_below and number not in self._received
+        return number > self.largest or (number >= self._forgotten_below and number not in self._received)
 
     def on_received(self, start: int, stop: int, *, now: int) -> None:
         """Record the arrival of numbers [start, stop)."""
-        in_order = start == self.largest + 1
-        new = self._received.add(start, stop)
-        if len(self._received) > self._config.max_tracked_ranges:
-            self._received.keep_newest(self._config.max_tracked_ranges)
+        config = self._config
+        self.arrivals += 1
+        is_in_order = start == self.largest + 1  # so none of them was there
+        self._received.add(start, stop)
+        if not is_in_order and len(self._received) > config.max_tracked_ranges:
+            self._received.keep_newest(config.max_tracked_ranges)
             self._forgotten_below = (self._received.first or (0, 0))[0]
-        self._recent.append((start, self._acks_sent))
-        self.largest = max(self.largest, stop - 1)
+        self._recent.append(start)
+        self._recent_since.append(self._acks_sent)
         self.latest, self.latest_at = stop - 1, now
+        if self.latest > self.largest:
+            self.largest = self.latest
         self._pending += stop - start
-        is_odd = self._config.ack_reordered and not (in_order and new)
-        if is_odd or self._pending >= self._config.ack_every:
+        if self._pending >= config.ack_every or (config.ack_reordered and not is_in_order):
             self._is_due = True
         elif self._timers.deadline(Timer.DELAYED_ACK) is None:
-            self._timers.arm(Timer.DELAYED_ACK, now + self._config.max_ack_delay)
+            self._timers.arm(Timer.DELAYED_ACK, now + config.max_ack_delay)
 
     @property
     def is_pending(self) -> bool:
@@ -95,9 +103,11 @@ class AckTracker:
     def on_sent(self) -> None:
         """An acknowledgment of everything recorded went out."""
         self._acks_sent += 1
-        recent = self._recent
-        while len(recent) > self._config.min_ack_ranges and recent[0][1] <= self._acks_sent - _REPEATED:
-            recent.popleft()
+        for _ in range(len(self._recent) - self._config.min_ack_ranges):
+            if self._recent_since[0] > self._acks_sent - _REPEATED:
+                break
+            self._recent.popleft()
+            self._recent_since.popleft()
         self._pending = 0
         self._is_due = False
         self._timers.cancel(Timer.DELAYED_ACK)
@@ -107,13 +117,14 @@ class AckTracker:
 
         Recent rather than high: a datagram that was overtaken by many must still be reported.
         """
-        received, ranges = self._received, []
-        below = self.largest + 1
-        for number, _ in sorted(self._recent, reverse=True):
-            if number >= below:
-                continue
-            found = received.range_of(number)
-            if found is not None:
+        numbers = sorted(self._recent)
+        ranges: list[tuple[int, int]] = []
+        left = len(numbers)  # recent arrivals below the ranges looked at so far
+        for found in reversed(self._received):
+            if not left:
+                break
+            below = bisect_left(numbers, found[0], 0, left)
+            if below < left:
                 ranges.append(found)
-                below = found[0]
+                left = below
         return ranges

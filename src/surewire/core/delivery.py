@@ -64,14 +64,16 @@ class DeliverySampler:
         Intervals below `shortest` (ns) give no rate: they overestimate it (§3.2 takes the smallest round
         trip for that; half the smoothed one also holds where single packets overtake all others).
         """
-        self.delivered += sum(run.nbytes for run in runs)
+        for run in runs:
+            self.delivered += run.nbytes
+            if run.sent_total > self._advanced:
+                self._advanced = run.sent_total
         before = latest.snapshot
         send_elapsed = latest.sent_at - before.first_sent_at
         ack_elapsed = now - before.delivered_at
         self._delivered_at = now
         self._first_sent_at = latest.sent_at
         interval = max(send_elapsed, ack_elapsed)
-        self._advanced = max(self._advanced, max(run.sent_total for run in runs))
         rate = advance = 0
         if interval >= max(shortest, 1):
             rate = (self.delivered - before.delivered) * NS_PER_S // interval

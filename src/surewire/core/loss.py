@@ -36,16 +36,17 @@ class _RecentMaximum:
         self._epoch_end = 0
 
     def take(self, value: int, now: int) -> None:
-        self._roll(now)
-        self._current = max(self._current, value)
+        if now >= self._epoch_end:
+            self._roll(now)
+        if value > self._current:
+            self._current = value
 
     def get(self, now: int) -> int:
-        self._roll(now)
-        return max(self._current, self._previous)
+        if now >= self._epoch_end:
+            self._roll(now)
+        return self._current if self._current > self._previous else self._previous
 
     def _roll(self, now: int) -> None:
-        if now < self._epoch_end:
-            return
         epoch = _EPOCH_ROUND_TRIPS * self._rtt.smoothed_rtt
         self._previous = self._current if now < self._epoch_end + epoch else 0
         self._current = 0
@@ -67,15 +68,20 @@ class ReorderingWindow:
 
     def window(self, now: int) -> int:
         """The reordering window (ns, > 0)."""
-        adapted = min(self._waits.get(now), _MAX_ROUND_TRIPS * self._rtt.smoothed_rtt)
-        return max(adapted, self._round_trip() // 8, GRANULARITY)
+        return self.loss_delay(now) - self._round_trip()
 
     def loss_delay(self, now: int) -> int:
-        """Time after its sending (ns) at which an overtaken transmission is lost."""
-        return self._round_trip() + self.window(now)
+        """Time after its sending (ns) at which an overtaken transmission is lost: a round trip and the window."""
+        round_trip = self._round_trip()
+        window = max(round_trip // 8, GRANULARITY)
+        adapted = self._waits.get(now)
+        if adapted > window:
+            window = max(window, min(adapted, _MAX_ROUND_TRIPS * self._rtt.smoothed_rtt))
+        return round_trip + window
 
     def _round_trip(self) -> int:
-        return max(self._rtt.smoothed_rtt, self._rtt.latest_rtt)
+        smoothed, latest = self._rtt.smoothed_rtt, self._rtt.latest_rtt
+        return smoothed if smoothed > latest else latest
 
 
 class OvertakingWindow:

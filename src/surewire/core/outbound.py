@@ -10,6 +10,8 @@ Order of work for a session: `poll_runs` until it returns nothing; then look at 
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from surewire.core.byte_acks import ByteAcks
 from surewire.core.config import TransportConfig
 from surewire.core.congestion import AckSample, CongestionController, PhaseOutcome
@@ -23,6 +25,9 @@ from surewire.core.send_rules import Probe, SendRules
 from surewire.core.sent_log import SentLog, SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.errors import RemoteProtocolError
+
+# Names of their own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
+_LOSS, _PTO, _PACING = Timer.LOSS, Timer.PTO, Timer.PACING
 
 _PROBES_BEFORE_RETREAT = 4  # probe timeouts without progress, after which a lower byte position is believed
 _SMALL_PROBE = 32  # bytes that are rather sent again than asked for by a ping: they cost hardly more
@@ -76,14 +81,14 @@ class Outbound:
 
     def poll_runs(self, *, now: int) -> list[SentRun]:
         """The runs of the next train, already in the log as sent at `now`; empty when nothing may go out now."""
-        self._timers.cancel(Timer.PACING)
+        self._timers.cancel(_PACING)
         if self._probing.due and (run := self._probe(now)) is not None:
             return [run]
         rate = self.controller.pacing_rate
         allowance = self._pacer.allowance(rate, now=now)
-        room = min(self._window_room(), allowance, self._config.max_train * self.rules.segment)
+        room = min(self._window_room(), allowance, self._config.max_train * self.rules.segment) if allowance else 0
         runs: list[SentRun] = []
-        while len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
+        while room > 0 and len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
             start, stop = piece
             is_repair = start < self.scoreboard.next_offset
             runs.append(self._transmit(start, stop, now=now, retransmission=is_repair))
@@ -113,7 +118,7 @@ class Outbound:
             return []
         due = self.log.newest_sent_at + self._config.tail_ping_interval
         if now < due:
-            self._timers.arm(Timer.PACING, due)
+            self._timers.arm(_PACING, due)
             return []
         effort.spend(_PING_COST)
         return [self._transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
@@ -135,20 +140,20 @@ class Outbound:
             if not self.scoreboard.has_unsent:
                 self._sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
         elif not allowance:
-            self._timers.arm(Timer.PACING, self._pacer.next_send_at(rate))
+            self._timers.arm(_PACING, self._pacer.next_send_at(rate))
 
     def _next_piece(self, room: int) -> tuple[int, int] | None:
-        """The next bytes to send, lost ones first: at most `room`, whole segments unless the range ends."""
-        piece = self.scoreboard.peek_lost() or self._next_new()
-        if piece is None or room <= 0:
+        """The next bytes to send, lost ones first: at most `room` (> 0), whole segments unless the range ends."""
+        board, segment = self.scoreboard, self.rules.segment
+        piece = board.peek_lost() or self._next_new()
+        if piece is None:
             return None
         start, stop = piece
-        segment = self.rules.segment
         if self.rules.has_byte_acks:
             room = min(room, segment)
-            if start < self.scoreboard.size:  # its window may be smaller than was thought: a probe's business then
+            if start < board.size:  # its window may be smaller than was thought: a probe's business then
                 stop = min(stop, self.rules.max_offset)
-        if self.scoreboard.cut(start, stop, room) < stop:
+        if stop - start > room and board.cut(start, stop, room) < stop:
             stop = start + room // segment * segment
         return (start, stop) if stop > start else None
 
@@ -222,7 +227,7 @@ class Outbound:
                 return  # an old acknowledgment that was overtaken
             board.retreat(position)  # the peer has been saying less all the time: a damaged one said too much
         if self._byte_acks_hole(now):
-            self._timers.cancel(Timer.LOSS)
+            self._timers.cancel(_LOSS)
         self._after_ack(now, is_progress=is_progress)
 
     def _check_position(self, position: int) -> None:
@@ -233,36 +238,36 @@ class Outbound:
         """Settle packet numbers; True when any of them was news."""
         before, before_sent_at = self.log.largest_acked, self.log.largest_acked_sent_at
         acked, spurious = self.log.acknowledge(ranges)
-        settled = sorted(acked + spurious, key=lambda run: run.first) if spurious else acked
+        settled = sorted(acked + spurious, key=attrgetter("first")) if spurious else acked
         echoed = None if echo is None else self.log.find(echo)
         if echoed is not None and echo != self._last_echo and ack_delay <= self._config.max_ack_delay:
             self._last_echo = echo
             self._on_rtt(echoed, ack_delay=ack_delay, now=now)
         if not settled:
             return False
+        self.stats.spurious_segments += sum(run.count for run in spurious) if spurious else 0
+        outcomes, acked_bytes = [], 0
         for run in settled:
             if run.last < before and not self.rules.has_byte_acks:
-                self.stats.reordered += run.count
-                self._reordering.on_overtaken(sent_at=run.sent_at, now=now)
-                if self._overtaking is not None:
-                    self._overtaking.on_overtaken(lead=before_sent_at - run.sent_at, now=now)
+                self._on_overtaken(run, lead=before_sent_at - run.sent_at, now=now)
             self.scoreboard.on_acked(run.offset, run.stop)
             self._probing.on_settled(run)
-        self.stats.spurious_segments += sum(run.count for run in spurious)
+            outcomes.append(PhaseOutcome(run.snapshot.phase, run.nbytes, 0))
+            acked_bytes += run.nbytes
         latest = echoed if echoed is not None and echoed in settled else settled[-1]
         sample = self._sampler.on_acked(settled, latest, now=now, shortest=self.rtt.smoothed_rtt // 2)
         lost = [] if self.rules.has_byte_acks else self._detect_lost(now)
-        self.controller.on_ack(
-            AckSample(
-                now,
-                sample,
-                sum(run.nbytes for run in settled),
-                self.log.bytes_in_flight,
-                [PhaseOutcome(run.snapshot.phase, run.nbytes, 0) for run in settled],
-            )
-        )
-        self._on_lost(lost, now)
+        self.controller.on_ack(AckSample(now, sample, acked_bytes, self.log.bytes_in_flight, outcomes))
+        if lost:
+            self._on_lost(lost, now)
         return True
+
+    def _on_overtaken(self, run: SentRun, *, lead: int, now: int) -> None:
+        """A run was acknowledged now although one sent `lead` ns later had been acknowledged before."""
+        self.stats.reordered += run.count
+        self._reordering.on_overtaken(sent_at=run.sent_at, now=now)
+        if self._overtaking is not None:
+            self._overtaking.on_overtaken(lead=lead, now=now)
 
     def _on_rtt(self, echoed: SentRun, *, ack_delay: int, now: int) -> None:
         """Take the round trip of the run that arrived last before an acknowledgment.
@@ -315,7 +320,7 @@ class Outbound:
             return self.log.detect_lost(sent_before=self.log.largest_acked_sent_at - self._overtaking.window(now))[0]
         delay = self._reordering.loss_delay(now)
         lost, waiting = self.log.detect_lost(sent_before=now - delay)
-        self._timers.set(Timer.LOSS, None if waiting is None else waiting.sent_at + delay)
+        self._timers.set(_LOSS, None if waiting is None else waiting.sent_at + delay)
         return lost
 
     def _byte_acks_hole(self, now: int) -> bool:
@@ -329,7 +334,7 @@ class Outbound:
             self.log.declare_lost(run)
         self._on_lost(lost, now)
         if waiting is not None:
-            self._timers.arm(Timer.LOSS, waiting.sent_at + delay)
+            self._timers.arm(_LOSS, waiting.sent_at + delay)
         return bool(lost)
 
     def _on_lost(self, lost: list[SentRun], now: int) -> None:
@@ -344,15 +349,15 @@ class Outbound:
     def _arm_pto(self, now: int) -> None:
         """Arm the probe timer while something is unacknowledged, or while a closed window could stay closed."""
         board = self.scoreboard
-        is_blocked = board.has_lost or (board.has_unsent and board.next_offset >= self.rules.max_offset)
-        is_settled = self.log.bytes_in_flight == 0 or board.una >= board.next_offset  # copies may still be on their way
-        if is_settled and not is_blocked:
-            self._timers.cancel(Timer.PTO)
-            return
-        if self._timers.deadline(Timer.PTO) is None or self.log.bytes_in_flight:
-            wait = self._probe_wait()
-            since = self._silent_since() if self.log.bytes_in_flight else now
-            self._timers.arm(Timer.PTO, max(since, self._probing.last_expiry(now)) + wait)
+        is_waiting = self.log.bytes_in_flight > 0
+        if not is_waiting or board.una >= board.next_offset:  # copies may still be on their way
+            is_blocked = board.has_lost or (board.has_unsent and board.next_offset >= self.rules.max_offset)
+            if not is_blocked:
+                self._timers.cancel(_PTO)
+                return
+        if is_waiting or self._timers.deadline(_PTO) is None:
+            since = self._silent_since() if is_waiting else now
+            self._timers.arm(_PTO, max(since, self._probing.last_expiry(now)) + self._probe_wait())
 
     def _silent_since(self) -> int:
         """When the transmission went out that a probe timeout waits for.
@@ -369,16 +374,20 @@ class Outbound:
 
     def _probe_wait(self) -> int:
         """How long nothing may be acknowledged before the next probe, ns."""
-        rules, count = self.rules, self._probing.count
-        pto = max(self.rtt.pto(self._config.max_ack_delay), self._config.min_pto)
+        rules, config, count = self.rules, self._config, self._probing.count
+        pto = self.rtt.pto(config.max_ack_delay)
+        if pto < config.min_pto:
+            pto = config.min_pto
+        if rules.probe is Probe.SEGMENT and not count:
+            return pto
         if rules.probe is Probe.PING:
             # A needless ping costs little, a late one a round trip; and pings need not wait for each other's answers.
-            return rules.ping_interval if count else min(pto, self._config.max_pto)
+            return rules.ping_interval if count else min(pto, config.max_pto)
         board = self.scoreboard
         if rules.probe is Probe.EVERYTHING and board.is_finished and not board.has_unsent:
             # The peer may be in its grace period, which does not know how long our timeouts have become.
             return max(min(pto, rules.max_closing_pto), rules.ping_interval)
-        limit = rules.max_closing_pto if board.is_data_acked else self._config.max_pto
+        limit = rules.max_closing_pto if board.is_data_acked else config.max_pto
         if rules.probe is Probe.EVERYTHING:
             limit = max(limit, rules.ping_interval)  # grows while nobody answers, as a short `max_pto` must not
         return min(pto << count, max(limit, pto))

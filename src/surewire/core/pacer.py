@@ -25,12 +25,14 @@ class Pacer:
 
     def quantum(self, rate: int) -> int:
         """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at least two segments."""
-        return max(rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
+        earned, least = rate * NS_PER_MS // NS_PER_S, 2 * self._segment
+        return earned if earned > least else least
 
     def allowance(self, rate: int, *, now: int) -> int:
         """Bytes that may be sent at `now`; 0 while less than a quantum has been earned."""
-        burst = max(rate * _LATENESS // NS_PER_S, _MIN_BURST_SEGMENTS * self._segment)
-        self._tokens = min(self._tokens + rate * (now - self._updated_at), burst * NS_PER_S)
+        burst = max(rate * _LATENESS // NS_PER_S, _MIN_BURST_SEGMENTS * self._segment) * NS_PER_S
+        earned = self._tokens + rate * (now - self._updated_at)
+        self._tokens = earned if earned < burst else burst
         self._updated_at = now
         tokens = self._tokens // NS_PER_S
         return tokens if tokens >= self.quantum(rate) else 0

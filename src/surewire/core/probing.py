@@ -82,10 +82,11 @@ class Probing:
         self.due = 0
 
     def last_expiry(self, now: int) -> int:
+        """From when on the next probe timeout counts, if an expired one is still to be answered: `now`; else 0."""
         return now if self.due else 0
 
     def on_settled(self, run: SentRun) -> None:
-        if self.copies:
+        if self.copies.first is not None:
             self.copies.remove(run.offset, run.stop)
 
     def without_copies(self, run: SentRun) -> list[tuple[int, int]]:

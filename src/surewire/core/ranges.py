@@ -26,6 +26,9 @@ class RangeSet:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return zip(self._starts, self._stops, strict=True)
 
+    def __reversed__(self) -> Iterator[tuple[int, int]]:
+        return zip(reversed(self._starts), reversed(self._stops), strict=True)
+
     def __contains__(self, value: int) -> bool:
         index = bisect_right(self._starts, value) - 1
         return index >= 0 and value < self._stops[index]
@@ -37,6 +40,11 @@ class RangeSet:
     def first(self) -> tuple[int, int] | None:
         """The lowest range, or None when empty."""
         return (self._starts[0], self._stops[0]) if self._starts else None
+
+    @property
+    def prefix(self) -> int:
+        """Of a set without negative members: the lowest number from 0 on that is not in it."""
+        return self._stops[0] if self._starts and self._starts[0] == 0 else 0
 
     @property
     def last(self) -> tuple[int, int] | None:
@@ -79,7 +87,11 @@ class RangeSet:
         if start >= stop:
             return []
         stops = self._stops
-        if stops and start == stops[-1]:  # the common case by far: the next in order
+        if not stops or start > stops[-1]:
+            self._starts.append(start)
+            stops.append(stop)
+            return [(start, stop)]
+        if start == stops[-1]:  # the common case by far: the next in order
             stops[-1] = stop
             return [(start, stop)]
         gaps = self.missing(start, stop)

@@ -69,9 +69,8 @@ class Reassembly:
         if start > self.contiguous and self._gaps >= self._max_gaps and not self._touches(start, stop):
             return None
         new = self._received.add(start, stop)
-        first = self._received.first
-        if first is not None and first[0] == 0:
-            self.contiguous = first[1]
+        if start <= self.contiguous:
+            self.contiguous = self._received.prefix
         return new
 
     @property

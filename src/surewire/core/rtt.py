@@ -43,4 +43,5 @@ class RttEstimator:
 
     def pto(self, max_ack_delay: int) -> int:
         """Probe timeout before any back-off (RFC 9002 §6.2.1)."""
-        return self.smoothed_rtt + max(4 * self.rttvar, GRANULARITY) + max_ack_delay
+        spread = 4 * self.rttvar
+        return self.smoothed_rtt + (spread if spread > GRANULARITY else GRANULARITY) + max_ack_delay

@@ -14,7 +14,7 @@ from surewire.core.ranges import RangeSet
 class Scoreboard:
     """The sending side's books, in stream offsets."""
 
-    __slots__ = ("_acked", "_lost", "end_rides", "is_finished", "next_offset", "size")
+    __slots__ = ("_acked", "_lost", "end_rides", "is_finished", "next_offset", "size", "una")
 
     def __init__(self, size: int | None) -> None:
         """Take the length of the stream in bytes, or None for one that grows until `finish`."""
@@ -22,14 +22,9 @@ class Scoreboard:
         self.is_finished = size is not None  # there is an end mark at `size`
         self.end_rides = False  # the end mark may be sent in one piece with the bytes before it
         self.next_offset = 0  # all below has been sent at least once
+        self.una = 0  # the lowest offset not acknowledged (RFC 9293's SND.UNA)
         self._acked = RangeSet()
         self._lost = RangeSet()
-
-    @property
-    def una(self) -> int:
-        """The lowest offset not acknowledged (RFC 9293's SND.UNA)."""
-        first = self._acked.first
-        return first[1] if first is not None and first[0] == 0 else 0
 
     def extend(self, size: int) -> None:
         """The stream has `size` bytes now, no fewer than before."""
@@ -51,7 +46,7 @@ class Scoreboard:
 
     @property
     def has_lost(self) -> bool:
-        return len(self._lost) > 0
+        return self._lost.first is not None
 
     @property
     def has_unsent(self) -> bool:
@@ -79,14 +74,19 @@ class Scoreboard:
 
     def on_acked(self, start: int, stop: int) -> None:
         """Bytes [start, stop) arrived."""
+        if stop <= self.una:
+            return
         self._acked.add(start, stop)
         self._lost.remove(start, stop)
+        if start <= self.una:
+            self.una = self._acked.prefix
 
     def retreat(self, position: int) -> None:
         """What was acknowledged from `position` on may not have arrived after all: send it again."""
         stop = self.una
         self._acked.remove(position, stop)
         self._lost.add(position, stop)
+        self.una = position
 
     def on_lost(self, start: int, stop: int) -> None:
         """A transmission of [start, stop) was lost; what no other one brought must be sent again."""
@@ -103,4 +103,5 @@ class Scoreboard:
     def on_sent(self, start: int, stop: int) -> None:
         """Bytes [start, stop) are on their way (again)."""
         self._lost.remove(start, stop)
-        self.next_offset = max(self.next_offset, stop)
+        if stop > self.next_offset:
+            self.next_offset = stop

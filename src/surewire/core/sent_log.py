@@ -30,6 +30,10 @@ class RunState(Enum):
     LOST = auto()
 
 
+# Names of their own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
+_IN_FLIGHT, _ACKED, _LOST = RunState
+
+
 class Snapshot(NamedTuple):
     """What the delivery-rate sampler knew when the run was sent (see `delivery`)."""
 
@@ -135,9 +139,11 @@ class SentLog:
         self.newest_sent_at = 0
         self.bytes_in_flight = 0
         self._runs: list[SentRun] = []
+        self._firsts: list[int] = []  # `first` of each run: what is searched
         self._oldest = 0  # index of the first run that is in flight, or len
         self._settled = 0  # runs at the head that will never be needed again
         self._acked = RangeSet()  # numbers, above the first run still in the list
+        self._told: set[tuple[int, int]] = set()  # ranges of the acknowledgment before: most are said again and again
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -145,6 +151,7 @@ class SentLog:
     def append(self, run: SentRun) -> None:
         """Record a transmission; its numbers must follow all earlier ones."""
         self._runs.append(run)
+        self._firsts.append(run.first)
         self.next_number = run.first + run.count
         self.newest_sent_at = run.sent_at
         self.sent_total = run.sent_total
@@ -153,18 +160,18 @@ class SentLog:
     def oldest_in_flight(self) -> SentRun | None:
         """The earliest transmission that is neither acknowledged nor lost."""
         runs, index = self._runs, self._oldest
-        while index < len(runs) and runs[index].state is not RunState.IN_FLIGHT:
+        while index < len(runs) and runs[index].state is not _IN_FLIGHT:
             index += 1
         self._oldest = index
         return runs[index] if index < len(runs) else None
 
     def in_flight(self) -> list[SentRun]:
         """Every run in flight, oldest first. Cost grows with the log: not for each acknowledgment of a big window."""
-        return [run for run in self._runs[self._oldest :] if run.state is RunState.IN_FLIGHT]
+        return [run for run in self._runs[self._oldest :] if run.state is _IN_FLIGHT]
 
     def find(self, number: int) -> SentRun | None:
         """The run that holds `number`, if it is still in the log, whatever became of it."""
-        index = bisect_right(self._runs, number, key=_first) - 1
+        index = bisect_right(self._firsts, number) - 1
         if index < 0 or number > self._runs[index].last:
             return None
         return self._runs[index]
@@ -175,46 +182,49 @@ class SentLog:
         Raises:
             RemoteProtocolError: a number was never sent; nothing has been changed then (RFC 9000 §13.1).
         """
-        if any(stop > self.next_number or start < 0 or start >= stop for start, stop in ranges):
-            raise RemoteProtocolError("acknowledgment of a packet never sent")
+        told = set(ranges)
+        news = told.difference(self._told)
+        for start, stop in news:
+            if not 0 <= start < stop <= self.next_number:
+                raise RemoteProtocolError("acknowledgment of a packet never sent")
+        self._told = told
         outcome = AckOutcome([], [])
-        for start, stop in ranges if self._runs else ():
-            start = max(start, self._runs[0].first)
-            if self._acked.covers(start, stop):
-                continue
-            for low, high in self._acked.add(start, stop):
+        oldest = self._firsts[0] if self._runs else self.next_number
+        for start, stop in news:
+            for low, high in self._acked.add(max(start, oldest), stop):
                 self._settle(low, high, outcome)
         for settled in outcome:
-            settled.sort(key=_first)
-        newest = max((run for settled in outcome for run in settled), key=_first, default=None)
-        if newest is not None and newest.last > self.largest_acked:
-            self.largest_acked, self.largest_acked_sent_at = newest.last, newest.sent_at
+            if len(settled) > 1:
+                settled.sort(key=_first)
+            if settled and settled[-1].last > self.largest_acked:
+                self.largest_acked, self.largest_acked_sent_at = settled[-1].last, settled[-1].sent_at
         return outcome
 
     def _settle(self, low: int, high: int, outcome: AckOutcome) -> None:
-        runs = self._runs
-        index = max(bisect_right(runs, low, key=_first) - 1, 0)
-        while index < len(runs) and runs[index].first < high:
+        runs, firsts = self._runs, self._firsts
+        index = bisect_right(firsts, low) - 1
+        if index < 0 or runs[index].last < low:
+            index += 1
+        while index < len(runs) and firsts[index] < high:
             run = runs[index]
-            if run.last < low:
-                index += 1
-                continue
             if run.first < low:
                 self._split(index, low - run.first)
                 index += 1
                 run = runs[index]
             if run.last >= high:
                 self._split(index, high - run.first)
-            if run.state is RunState.IN_FLIGHT:
+            if run.state is _IN_FLIGHT:
                 self.bytes_in_flight -= run.nbytes
                 outcome.acked.append(run)
-            elif run.state is RunState.LOST:
+            elif run.state is _LOST:
                 outcome.spurious.append(run)
-            run.state = RunState.ACKED
+            run.state = _ACKED
             index += 1
 
     def _split(self, index: int, count: int) -> None:
-        self._runs.insert(index + 1, self._runs[index].split(count))
+        rest = self._runs[index].split(count)
+        self._runs.insert(index + 1, rest)
+        self._firsts.insert(index + 1, rest.first)
         self._oldest += index < self._oldest
         self._settled += index < self._settled
 
@@ -234,7 +244,7 @@ class SentLog:
 
     def declare_lost(self, run: SentRun) -> None:
         """Declare a run in flight lost (on other evidence than `detect_lost` has, when called from outside)."""
-        run.state = RunState.LOST
+        run.state = _LOST
         self.bytes_in_flight -= run.nbytes
 
     def forget(self, *, lost_before: int, una: int | None = None) -> None:
@@ -246,14 +256,14 @@ class SentLog:
         runs, index = self._runs, self._settled
         while index < len(runs):
             run = runs[index]
-            if run.state is RunState.IN_FLIGHT:
+            if run.state is _IN_FLIGHT:
                 break
-            if run.state is RunState.LOST and (run.sent_at > lost_before or (una is not None and run.stop > una)):
+            if run.state is _LOST and (run.sent_at > lost_before or (una is not None and run.stop > una)):
                 break
             index += 1
         self._settled = index
         if index and (index >= _COMPACT_AT or index == len(runs)):
-            del runs[:index]
+            del runs[:index], self._firsts[:index]
             self._oldest = max(self._oldest - index, 0)
             self._settled = 0
-            self._acked.discard_below(runs[0].first if runs else self.next_number)
+            self._acked.discard_below(self._firsts[0] if runs else self.next_number)

@@ -50,7 +50,7 @@ class TimerTable:
 
     def next_deadline(self) -> int | None:
         """The earliest deadline, or None when nothing is armed."""
-        return min(self._deadlines.values(), default=None)
+        return min(self._deadlines.values()) if self._deadlines else None
 
     def pop_expired(self, now: int) -> list[Timer]:
         """Disarm and return every timer due at `now`, earliest first."""

@@ -99,10 +99,9 @@ class IncomingStream:
         if packet_number is not None and len(self.fin_numbers) < 64:
             self.fin_numbers.append(packet_number)
 
-    def write(self, low: int, high: int, start: int, payloads: list[memoryview]) -> None:
-        """Write stream bytes [low, high) out of payloads that begin at `start`."""
-        stop = start + sum(len(payload) for payload in payloads)
-        if (low, high) == (start, stop):
+    def write(self, low: int, high: int, start: int, stop: int, payloads: list[memoryview]) -> None:
+        """Write stream bytes [low, high) out of payloads that hold [start, stop)."""
+        if low == start and high == stop:
             self._sink.write_at(low, payloads)
             return
         joined = b"".join(payloads)

@@ -28,6 +28,7 @@ from surewire.transfer.files import Sink
 from surewire.wire import text
 from surewire.wire.segment import Extension, PacketType, Segment
 
+_OPEN = (State.ESTABLISHED, State.CLOSE_WAIT, State.TIME_WAIT)
 _UNUSED_FOR = NS_PER_S  # after an opening that nothing followed, another sender's is taken
 
 
@@ -123,13 +124,16 @@ class RdpReceiver:
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams from `source`: `stride` bytes each, the last may be shorter. The buffer is not kept."""
         self.packets.now = now
-        if self.state is State.CLOSED:
+        if self._machine.state is State.CLOSED:
             return  # what is still on its way is nobody's fault
         view = memoryview(buffer)
         batch = Batch()
         try:
             for start in range(0, len(view), stride):
-                self._handle_datagram(view[start : start + stride], source, batch, now)
+                datagram = view[start : start + stride]
+                if not self._gather(datagram, source, batch, now):
+                    self._take(batch, source, now)
+                    self._handle_datagram(datagram, source, batch, now)
             self._take(batch, source, now)
         except DestinationError as error:
             self._fail(error, reason=str(error))
@@ -184,18 +188,25 @@ class RdpReceiver:
 
     # Datagrams.
 
+    def _gather(self, datagram: memoryview, source: Address, batch: Batch, now: int) -> bool:
+        """The quick way through: add a DAT of ours to the batch; False when the datagram is anything else."""
+        incoming = self._incoming
+        if incoming.key is None:
+            return False
+        ours = text.parse_our_dat(datagram, key=incoming.key, magic=incoming.magic)
+        if ours is None:
+            return False
+        number, packet_number, payload = ours
+        if not batch.extends(number, packet_number):
+            if batch.payloads:
+                self._take(batch, source, now)
+            batch.begin(number, packet_number)
+        batch.payloads.append(payload)
+        return True
+
     def _handle_datagram(self, datagram: memoryview, source: Address, batch: Batch, now: int) -> None:
-        incoming, key = self._incoming, self._incoming.key
-        if key is not None:
-            ours = text.parse_our_dat(datagram, key=key, magic=incoming.magic)
-            if ours is not None:
-                number, packet_number, payload = ours
-                if not batch.extends(number, packet_number):
-                    self._take(batch, source, now)
-                    batch.begin(number, packet_number)
-                batch.payloads.append(payload)
-                return
-        self._take(batch, source, now)
+        """Any datagram that did not go the quick way."""
+        key = self._incoming.key
         try:
             segment = text.parse(datagram, key=0 if key is None else key)
         except MalformedSegment:
@@ -285,36 +296,39 @@ class RdpReceiver:
         incoming, sizes = self._incoming, [len(payload) for payload in payloads]
         start = number - incoming.base
         stop = start + sum(sizes)
-        is_open = self.state in (State.ESTABLISHED, State.CLOSE_WAIT, State.TIME_WAIT)
+        is_open = self._machine.state in _OPEN
         is_fresh = packet_number is None or self._acks.is_new(packet_number)
-        if not is_open or not self._belongs(source, start, stop, packet_number):
+        if not is_open or (source != incoming.peer and not self._belongs(source, start, stop, packet_number)):
             self.stats.strangers += 1
             self.packets.add_data("R", number, sizes, source)
             return
-        new: list[tuple[int, int]] | None = None
-        if incoming.books.is_acceptable(start, stop):
-            new = incoming.books.accept(start, stop)
-            for low, high in new or ():
-                incoming.write(low, high, start, payloads)
+        books = incoming.books
+        new = books.accept(start, stop) if books.is_acceptable(start, stop) else None
+        for low, high in new or ():
+            incoming.write(low, high, start, stop, payloads)
         if new is None:  # outside the window, or one hole too many: not taken, so not acknowledged
             self.stats.ignored += len(payloads)
         elif packet_number is not None:
             self._acks.on_received(packet_number, packet_number + len(payloads), now=now)
             if not is_fresh:
                 self._acks.make_due()
-        self._record(number, sizes, start, new or [], source)
+        if new == [(start, stop)]:
+            self.packets.add_data("r", number, sizes, source)
+        else:
+            self._record_overlap(number, sizes, start, new or [], source)
         if is_fresh:  # replays keep nothing alive
             self._arm_idle(now)
         if packet_number is None:
             self._put_ack(now)  # a foreign sender may wait for each
         elif new is None:
             self._acks.make_due()
-        self._check_complete(now)
+        if books.size is not None:
+            self._check_complete(now)
 
-    def _record(self, number: int, sizes: list[int], start: int, new: list[tuple[int, int]], source: Address) -> None:
-        if new == [(start, start + sum(sizes))]:
-            self.packets.add_data("r", number, sizes, source)
-            return
+    def _record_overlap(
+        self, number: int, sizes: list[int], start: int, new: list[tuple[int, int]], source: Address
+    ) -> None:
+        """Record DATs of which some bytes, or all, had come before."""
         for size in sizes:
             added = sum(max(min(high, start + size) - max(low, start), 0) for low, high in new)
             self.packets.add_data("r" if added else "R", number, [size], source)
@@ -396,7 +410,7 @@ class RdpReceiver:
 
     def _check_complete(self, now: int) -> None:
         incoming = self._incoming
-        if self.state is State.ESTABLISHED and incoming.books.is_complete:
+        if self._machine.state is State.ESTABLISHED and incoming.books.is_complete:
             self._machine.handle(Input.FIN_RECEIVED)
             self._timers.cancel(Timer.IDLE)
             self._events.append(ReceivedAll(incoming.books.contiguous, incoming.digest))
@@ -434,7 +448,7 @@ class RdpReceiver:
         self._events.append(Closed(error))
 
     def _arm_idle(self, now: int) -> None:
-        if self.state is State.ESTABLISHED:
+        if self._machine.state is State.ESTABLISHED:
             self._timers.arm(Timer.IDLE, now + self.config.transport.idle_timeout)
 
     def _arm_linger(self, now: int) -> None:

@@ -46,6 +46,7 @@ from surewire.transfer.files import Source
 from surewire.wire import text
 from surewire.wire.segment import Extension, Offer, PacketType, Segment
 
+_SENDING = (State.ESTABLISHED, State.FIN_WAIT_1)
 _ISN_LIMIT = 1 << 30  # so that a file of up to 1 GiB stays below 2**31, where some peers' integers end
 _SYN_INTERVAL_MAX = NS_PER_S
 _RESET_SPACING = NS_PER_S // 5
@@ -137,11 +138,14 @@ class RdpSender:
         """The next train to send, or None when nothing may go out now."""
         self.packets.now = now
         train = self._outbox.poll()
-        if train is None and self.state in (State.ESTABLISHED, State.FIN_WAIT_1):
+        if train is None and self._machine.state in _SENDING:
             if self.outbound.log.next_number >= self._stream.numbers_fit_below:
                 self.outbound.rules.segment = self._stream.our_payload(self.outbound.log.next_number)
+            runs = self.outbound.poll_runs(now=now)
+            if not runs:
+                return None
             try:
-                self._pack(self.outbound.poll_runs(now=now))
+                self._pack(runs)
             except SourceChanged as error:
                 self._give_up(error, Input.ABORT, reason="the file changed while it was sent")
             train = self._outbox.poll()
@@ -166,7 +170,7 @@ class RdpSender:
         self.packets.now = now
         view = memoryview(buffer)
         for start in range(0, len(view), stride):
-            if self.state is State.CLOSED:
+            if self._machine.state is State.CLOSED:
                 return
             if source != self.peer:
                 self.stats.strangers += 1

@@ -93,6 +93,10 @@ class Host:
         return f"<Host {self.address}>"
 
 
+_Arrival = tuple[Host, bytes, Address]
+"""Where to, what, where from."""
+
+
 class Network:
     """Hosts and one-way links, run in virtual time."""
 
@@ -102,8 +106,8 @@ class Network:
         self.tap = tap
         self.datagrams = 0  # sent by any host
         self._hosts: dict[Address, Host] = {}
-        self._links: dict[tuple[int, int], OneWayLink] = {}
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._links: dict[tuple[Host, Host], OneWayLink] = {}
+        self._heap: list[tuple[int, int, Callable[[], None] | _Arrival]] = []
         self._sequence = 0
         self._trace = hashlib.sha256() if traced else None
 
@@ -125,7 +129,7 @@ class Network:
 
     def connect(self, source: Host, destination: Host, link: OneWayLink) -> None:
         """Let what `source` sends to `destination` pass through `link`."""
-        self._links[id(source), id(destination)] = link
+        self._links[source, destination] = link
 
     def rebind(self, host: Host, address: Address) -> None:
         """Give a host another address from now on, as a NAT that lost its binding does."""
@@ -148,17 +152,20 @@ class Network:
         Returns:
             True when `stop` ended the run (or, without one, when no event was left).
         """
-        while self._heap and self._heap[0][0] <= until:
+        heap = self._heap
+        while heap and heap[0][0] <= until:
             if stop is not None and stop():
                 return True
-            time, _, action = heappop(self._heap)
-            self.now = time
-            action()
-        return stop() if stop is not None else not self._heap
+            self.now, _, event = heappop(heap)
+            if isinstance(event, tuple):  # nearly all are arrivals: a tuple costs less than a closure
+                self._arrive(*event)
+            else:
+                event()
+        return stop() if stop is not None else not heap
 
     def inject(self, datagram: bytes, *, source: Address, destination: Host) -> None:
         """Deliver a datagram that no host sent, as a stranger or a forger would."""
-        destination.endpoint.handle_datagrams(datagram, max(len(datagram), 1), source, now=self.now)
+        destination.endpoint.handle_datagrams(datagram, len(datagram) or 1, source, now=self.now)
         self._service(destination)
 
     def _service(self, host: Host, *, has_rung: bool = False) -> None:
@@ -207,8 +214,7 @@ class Network:
         host.sent_bytes += train.nbytes
         host.max_datagram = max(host.max_datagram, min(train.stride, train.nbytes))
         if not host.send_time:
-            for datagram in datagrams:
-                self._leave(host, datagram, train.destination)
+            self._leave(host, datagrams, train.destination)
             return
         host.is_sending = True
         for turn, datagram in enumerate(datagrams, 1):
@@ -216,33 +222,40 @@ class Network:
 
     def _leave_later(self, host: Host, datagram: bytes, destination: Address, turn: int, *, is_last: bool) -> None:
         def leave() -> None:
-            self._leave(host, datagram, destination)
+            self._leave(host, [datagram], destination)
             if is_last:
                 host.is_sending = False
                 self._service(host)
 
         self.at(self.now + turn * host.send_time, leave)
 
-    def _leave(self, host: Host, datagram: bytes, address: Address) -> None:
-        """Put a datagram on the link to the host that has `address`, if there is one."""
-        self.datagrams += 1
+    def _leave(self, host: Host, datagrams: list[bytes], address: Address) -> None:
+        """Put datagrams on the link to the host that has `address`, if there is one."""
+        now, source = self.now, host.address
+        self.datagrams += len(datagrams)
+        destination = self._hosts.get(address)
+        link = None if destination is None else self._links.get((host, destination))
+        is_watched = self._trace is not None or self.tap is not None
+        for datagram in datagrams:
+            if is_watched:
+                self._show(source, address, datagram)
+            if destination is None or link is None:
+                continue
+            for at, delivered in link.transmit(datagram, now=now):
+                self._sequence += 1
+                arrival = (destination, delivered, source)
+                heappush(self._heap, (at if at > now else now, self._sequence, arrival))
+
+    def _show(self, source: Address, destination: Address, datagram: bytes) -> None:
+        """Let those who watch see a datagram that leaves."""
         if self._trace is not None:
-            self._trace.update(b"%d %r %r %d " % (self.now, host.address, address, len(datagram)))
+            self._trace.update(b"%d %r %r %d " % (self.now, source, destination, len(datagram)))
             self._trace.update(datagram)
         if self.tap is not None:
-            self.tap.on_sent(host.address, address, datagram, self.now)
-        destination = self._hosts.get(address)
-        link = self._links.get((id(host), id(destination)))
-        if destination is None or link is None:
-            return
-        for at, delivered in link.transmit(datagram, now=self.now):
-            self._deliver(at, delivered, host.address, destination)
+            self.tap.on_sent(source, destination, datagram, self.now)
 
-    def _deliver(self, at: int, datagram: bytes, source: Address, destination: Host) -> None:
-        def arrive() -> None:
-            if self.tap is not None:
-                self.tap.on_delivered(source, destination.address, datagram, self.now)
-            destination.endpoint.handle_datagrams(datagram, max(len(datagram), 1), source, now=self.now)
-            self._service(destination)
-
-        self.at(at, arrive)
+    def _arrive(self, destination: Host, datagram: bytes, source: Address) -> None:
+        if self.tap is not None:
+            self.tap.on_delivered(source, destination.address, datagram, self.now)
+        destination.endpoint.handle_datagrams(datagram, len(datagram) or 1, source, now=self.now)
+        self._service(destination)

@@ -17,16 +17,23 @@ _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is sai
 class Acknowledging:
     """The acknowledgments of one peer's packets."""
 
-    __slots__ = ("_config", "_is_repeat", "tracker")
+    __slots__ = ("_arrivals", "_config", "_is_repeat", "_whole", "tracker")
 
     def __init__(self, config: StreamerConfig, timers: TimerTable) -> None:
         self._config = config
         self.tracker = AckTracker(config.transport, timers)
+        self._arrivals = 0
+        self._whole: compact.Ack | None = None  # what there is to say after so many arrivals
         self._is_repeat = False  # the next one that goes alone is the second copy
 
     def block(self, *, room: int) -> compact.Ack | None:
         """What has arrived, in one byte and at most `room` more; None when it does not fit, or nothing has."""
-        return compact.Ack.from_ranges(self.tracker.received_ranges(), room) if room >= 0 else None
+        if room < compact.MAX_HOLES:
+            return compact.Ack.from_ranges(self.tracker.received_ranges(), room) if room >= 0 else None
+        if self._arrivals != self.tracker.arrivals:  # a packet asks twice: how long it is, then for itself
+            self._arrivals = self.tracker.arrivals
+            self._whole = compact.Ack.from_ranges(self.tracker.received_ranges())
+        return self._whole
 
     def on_ridden(self) -> None:
         """An acknowledgment went out on a packet of data or a ping."""

@@ -155,7 +155,7 @@ class StreamerSession:
 
     def poll_transmit(self, *, now: int) -> Train | None:
         """The next packet, as a train of one; None when nothing is to be sent now."""
-        if self.state is State.CLOSED:
+        if self._machine.state is State.CLOSED:
             return None
         sending, acks = self._sending, self._acking.tracker
         self._outgoing.release(is_idle=sending.is_idle, now=now)
@@ -255,7 +255,7 @@ class StreamerSession:
     # Packets in.
 
     def _handle_datagram(self, datagram: memoryview, now: int) -> None:
-        if self.state is State.CLOSED:
+        if self._machine.state is State.CLOSED:
             return
         opening = self._opening
         nonce = opening.peer_nonce or compact.peek_nonce(datagram)
@@ -379,7 +379,7 @@ class StreamerSession:
 
     def _follow_fins(self, now: int) -> None:
         """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
-        state = self.state
+        state = self._machine.state
         if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
             self._machine.handle(Input.FIN_ACKED)
         if self._incoming.books.is_complete and self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):

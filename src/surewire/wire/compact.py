@@ -20,6 +20,7 @@ full values; which numbers may be shortened is the session's business (`MAX_NARR
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple, NoReturn
@@ -42,6 +43,7 @@ _CONTEXT = Struct("!HHQQQ")
 _FLAGS_AT = _HASH.size
 _FIELDS_AT = _FLAGS_AT + 1
 _MAX_BITMAP = MAX_HOLES - 1
+_ONES = re.compile("1+")
 
 
 class Ack(NamedTuple):
@@ -84,7 +86,10 @@ class Ack(NamedTuple):
         for low, high in ranges:
             if high <= base:
                 break
-            bits |= (1 << (min(high, largest) - base)) - (1 << (max(low, base) - base))
+            if low < base:
+                low = base
+            bits |= (1 << (high - base)) - (1 << (low - base))
+        bits &= (1 << (largest - base)) - 1  # `largest` has no bit
         bitmap = bits.to_bytes(length, "big")
         if start == 0 and base <= stop:
             return cls(largest, bytes((0x80 | length,)) + bitmap)
@@ -97,12 +102,9 @@ class Ack(NamedTuple):
             return [(0, self.largest + 1)]
         base = self.largest - 8 * (len(self.holes) - 1)
         bits = int.from_bytes(self.holes[1:], "big") | 1 << (self.largest - base)
-        found: list[tuple[int, int]] = []
-        while bits:
-            high = bits.bit_length()
-            low = (bits ^ ((1 << high) - 1)).bit_length()
-            bits &= (1 << low) - 1
-            found.append((base + low, base + high))
+        digits = f"{bits:b}"
+        end = base + len(digits)
+        found = [(end - run.end(), end - run.start()) for run in _ONES.finditer(digits)]
         if self.holes[0] & 0x80 and base > 0:
             stop = base
             if found[-1][0] == base:

@@ -57,6 +57,21 @@ def test_a_number_never_sent_is_refused_and_nothing_changes(bad: tuple[int, int]
     assert log.bytes_in_flight == 400
 
 
+def test_what_a_refused_acknowledgment_said_counts_when_it_is_said_again() -> None:
+    log = log_of(4)
+    with pytest.raises(RemoteProtocolError):
+        log.acknowledge([(0, 2), (3, 5)])
+    assert numbers(log.acknowledge([(0, 2)]).acked) == [0, 1]
+
+
+def test_a_range_grows_from_one_acknowledgment_to_the_next() -> None:
+    log = log_of(4, 4)
+    assert numbers(log.acknowledge([(6, 7), (0, 2)]).acked) == [0, 1, 6]
+    assert numbers(log.acknowledge([(6, 8), (0, 2)]).acked) == [7]
+    assert log.acknowledge([(6, 7), (0, 2)]) == ([], [])  # an older one, late
+    assert numbers(log.acknowledge([(0, 8)]).acked) == [2, 3, 4, 5]
+
+
 def test_loss_needs_a_later_acknowledgment_and_age() -> None:
     log = log_of(1, 1, 1, 1)  # sent at 0, 10, 20, 30
     assert log.detect_lost(sent_before=1000) == ([], None)  # nothing later has arrived

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
 from surewire.wire import text
@@ -141,6 +143,20 @@ def test_the_quick_way_and_the_long_way_agree() -> None:
         segment, quick = text.parse(packet, key=KEY), text.parse_our_dat(memoryview(packet), key=KEY, magic=b"CSC361")
         assert quick is not None and segment.extension is not None
         assert quick == (segment.number, segment.extension.packet_number, segment.payload)
+
+
+@pytest.mark.parametrize("received", [(), ((3, 15),), ((30, 31), (3, 15), (0, 1))])
+@pytest.mark.parametrize("echo", [None, 0, 30])
+def test_the_quick_way_and_the_long_way_to_read_an_ack_agree(
+    received: tuple[tuple[int, int], ...], echo: int | None
+) -> None:
+    extension = Extension(received=received, echo=echo, ack_delay=5000)
+    packet = text.emit_ack(b"CSC361", 7, 9, extension=extension, key=KEY)
+    lines = packet.removesuffix(b"\n\n").split(b"\n")[:-1]
+    head = b"\n".join([lines[1], lines[0], *lines[2:], b"Check: "])  # the quick way knows one order only
+    slow = text.parse(b"%b%08x\n\n" % (head, crc32(head, KEY)), key=KEY)
+    assert text.parse(packet, key=KEY) == slow
+    assert slow.extension == extension
 
 
 @pytest.mark.parametrize("change", ["key", "magic", "shorter", "longer", "empty"])

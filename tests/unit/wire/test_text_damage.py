@@ -119,6 +119,17 @@ def test_a_right_checksum_does_not_excuse_wrong_fields(name: str) -> None:
         text.parse(_checked(b"Magic: CSC361\nType: ACK\nAcknowledgment: 1\n%b\n" % HAND_MADE_ACKS[name]), key=KEY)
 
 
+QUICK_ACK = b"Magic: CSC361\nType: ACK\nAcknowledgment: 1\nWindow: 2\nReceived: %b\nEcho: 9\nDelay: 3\n"
+QUICK_RANGES = {name: field[10:] for name, field in HAND_MADE_ACKS.items() if field.count(b"\n") == 0 and b"-" in field}
+
+
+@pytest.mark.parametrize("name", QUICK_RANGES)
+def test_wrong_ranges_are_refused_the_quick_way_too(name: str) -> None:
+    assert text.parse(_checked(QUICK_ACK % b"5-9 3-3"), key=KEY).extension is not None
+    with pytest.raises(MalformedSegment):
+        text.parse(_checked(QUICK_ACK % QUICK_RANGES[name]), key=KEY)
+
+
 def _checked(head: bytes) -> bytes:
     """A header with the checksum line a peer of ours would put under it."""
     head += b"Check: "

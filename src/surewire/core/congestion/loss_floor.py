@@ -51,11 +51,11 @@ class LossFloor:
 
     def count(self, outcomes: list[PhaseOutcome]) -> None:
         """Count what became of bytes to the phase in which they were sent."""
-        for outcome in outcomes:
-            group = self._group(outcome.phase)
+        for phase, acked, lost in outcomes:
+            group = self._group(phase)
             if group is not None:
-                group.acked += outcome.acked
-                group.lost += outcome.lost
+                group.acked += acked
+                group.lost += lost
 
     def on_rtt(self, rtt: int, *, phase: int) -> None:
         """Take a round trip (ns) of a packet sent in `phase`."""

@@ -46,12 +46,16 @@ class Mode(Enum):
     PROBE_RTT = auto()
 
 
+# Names of their own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
+_STARTUP, _DRAIN, _CRUISE, _PROBE_RTT = Mode
+
+
 class PathModel:
     """The default controller."""
 
     def __init__(self, *, segment: int, max_train: int, initial_rtt: int) -> None:
         """Start for segments and trains of up to these many bytes, guessing the round trip (ns) until it is known."""
-        self.mode = Mode.STARTUP
+        self.mode = _STARTUP
         self._filter = BandwidthFilter()
         self.loss_floor = LossFloor(segment=segment)
         self._segment = segment
@@ -77,17 +81,18 @@ class PathModel:
 
     @property
     def pacing_rate(self) -> int:
-        if not self.bandwidth:
+        bandwidth = self._filter.bandwidth
+        if not bandwidth:
             rtt = self._rounds.min_rtt or self._initial_rtt
             return max(_STARTUP_GAIN * _INITIAL_SEGMENTS * self._segment * NS_PER_S // (100 * rtt), self._segment)
-        return max(self.bandwidth * self._gain // 100, self._segment)
+        return max(bandwidth * self._gain // 100, self._segment)
 
     @property
     def cwnd(self) -> int:
         if not self.bandwidth:
             return _INITIAL_SEGMENTS * self._segment
-        is_starting = self.mode is Mode.STARTUP
-        if self.mode is Mode.PROBE_RTT:
+        is_starting = self.mode is _STARTUP
+        if self.mode is _PROBE_RTT:
             return max(self._bdp // 2, _MIN_SEGMENTS * self._segment)
         gain, least = (3, _INITIAL_SEGMENTS) if is_starting else (_CWND_GAIN, _MIN_SEGMENTS)
         quantum = max(self.pacing_rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
@@ -100,16 +105,14 @@ class PathModel:
 
     @property
     def _gain(self) -> int:
-        if self.mode is Mode.STARTUP:
+        if self.mode is _CRUISE:
+            gain = _CYCLE[self._cycle]
+            if gain < 100 or not self._rounds.queue_rounds:
+                return gain
+            return max(100 - _QUEUE_GAIN_STEP * self._rounds.queue_rounds, _QUEUE_GAIN_LEAST)
+        if self.mode is _STARTUP:
             return _STARTUP_GAIN
-        if self.mode is Mode.DRAIN:
-            return _DRAIN_GAIN
-        if self.mode is Mode.PROBE_RTT:
-            return 100
-        gain = _CYCLE[self._cycle]
-        if gain < 100 or not self._rounds.has_queue:
-            return gain
-        return max(100 - _QUEUE_GAIN_STEP * self._rounds.queue_rounds, _QUEUE_GAIN_LEAST)
+        return _DRAIN_GAIN if self.mode is _DRAIN else 100
 
     # What the connection tells.
 
@@ -123,27 +126,27 @@ class PathModel:
     def on_ack(self, sample: AckSample) -> None:
         """Update the model, then the mode."""
         self.loss_floor.count(sample.outcomes)
-        is_queue_building = self.mode is Mode.STARTUP and self._rounds.is_queue_building()
+        is_queue_building = self.mode is _STARTUP and self._rounds.is_queue_building()
         if sample.rate.round_start:
             self._rounds.on_round(sample.now, rttvar=self._rttvar)
         self._update_bandwidth(sample)
-        if self.mode is Mode.STARTUP:
+        if self.mode is _STARTUP:
             is_plateau = sample.rate.round_start and self._plateau.is_reached(
                 self.bandwidth, is_app_limited=sample.rate.is_app_limited
             )
             if is_queue_building or is_plateau:
                 self._filter.forget_best()
-                self._enter(Mode.DRAIN, sample.now)
-        elif self.mode is Mode.DRAIN:
+                self._enter(_DRAIN, sample.now)
+        elif self.mode is _DRAIN:
             waited = sample.now - self._phase_began
             if sample.bytes_in_flight <= self._bdp or waited > 4 * self._rounds.min_rtt:
                 self._rtt_probe.restart(sample.now)
                 self._cruise(1, sample.now)
-        elif self.mode is Mode.PROBE_RTT:
+        elif self.mode is _PROBE_RTT:
             self._look_at_path(sample)
         elif self._rtt_probe.is_due(sample.now, queue_rounds=self._rounds.queue_rounds):
             self._rtt_probe.begin(sample.now)
-            self._enter(Mode.PROBE_RTT, sample.now)
+            self._enter(_PROBE_RTT, sample.now)
         elif sample.now - self._phase_began >= max(self._rounds.min_rtt, 2 * NS_PER_MS):
             self._cruise((self._cycle + 1) % len(_CYCLE), sample.now)
 
@@ -152,7 +155,7 @@ class PathModel:
         probe, now = self._rtt_probe, sample.now
         if probe.is_draining:
             if sample.bytes_in_flight <= self.cwnd:
-                self._enter(Mode.PROBE_RTT, now)
+                self._enter(_PROBE_RTT, now)
                 probe.on_drained(now, phase=self.phase)
             return
         rtt = probe.poll_result(now, believed=self._rounds.min_rtt)
@@ -161,13 +164,13 @@ class PathModel:
         self._rounds.on_path_seen(rtt, now)
         if self._plateau.is_lost(self.bandwidth):
             self._plateau = _Plateau()
-            self._enter(Mode.STARTUP, now)
+            self._enter(_STARTUP, now)
         else:
             self._cruise(0, now)
 
     def _cruise(self, cycle: int, now: int) -> None:
         self._cycle = cycle
-        self._enter(Mode.CRUISE, now)
+        self._enter(_CRUISE, now)
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Count the loss to the phase it belongs to; nothing else follows from loss alone."""
@@ -177,11 +180,11 @@ class PathModel:
         """Begin a phase of the cycle, or of another mode."""
         self.mode = mode
         self._phase_began = now
-        is_quiet = mode is Mode.PROBE_RTT or (mode is Mode.CRUISE and _CYCLE[self._cycle] <= 100)
+        is_quiet = mode is _PROBE_RTT or (mode is _CRUISE and _CYCLE[self._cycle] <= 100)
         self.loss_floor.begin_phase(is_quiet=is_quiet, min_rtt=self._rounds.min_rtt, now=now)
 
     def _update_bandwidth(self, sample: AckSample) -> None:
-        is_starting, rate = self.mode is Mode.STARTUP, self.loss_floor.compensate(sample.rate.delivery_rate)
+        is_starting, rate = self.mode is _STARTUP, self.loss_floor.compensate(sample.rate.delivery_rate)
         if sample.rate.round_start:
             self._filter.on_round()
         self._filter.on_sample(

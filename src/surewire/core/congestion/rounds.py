@@ -21,6 +21,7 @@ class Rounds:
     def __init__(self) -> None:
         self.count = 0
         self.queue_rounds = 0  # judged in a row that showed a queue
+        self.min_rtt = 0  # the path's round trip without a queue (ns), as far as it is known; 0 before the first sample
         self.jitter = 0  # smallest variation any round ended with: what is there without a queue
         self._samples: list[int] = []
         self._gathered_rounds = 0
@@ -32,17 +33,11 @@ class Rounds:
         """True when the round judged last showed a queue."""
         return self.queue_rounds > 0
 
-    @property
-    def min_rtt(self) -> int:
-        """The path's round trip without a queue (ns), as far as it is known; 0 before the first sample."""
-        earlier, current = self._epochs
-        if current:
-            return min(earlier or current, current)
-        return median_rtt(self._samples) if self._samples else 0
-
     def on_sample(self, rtt: int) -> None:
         """Take a round trip (ns, > 0)."""
         self._samples.append(rtt)
+        if not self._epochs[1]:
+            self.min_rtt = median_rtt(self._samples)
 
     def on_round(self, now: int, *, rttvar: int) -> None:
         """A round has ended, with this smoothed variation of the round trip (ns)."""
@@ -58,12 +53,14 @@ class Rounds:
             self._epochs = (self._epochs[1], rtt)
             self._epoch_end = now + _MIN_RTT_EPOCH
         self._epochs = (self._epochs[0], min(self._epochs[1], rtt))
+        self.min_rtt = min(self._epochs[0] or rtt, self._epochs[1])
         has_queue = rtt > self.min_rtt * 5 // 4 + NS_PER_MS
         self.queue_rounds = self.queue_rounds + 1 if has_queue else 0
 
     def on_path_seen(self, rtt: int, now: int) -> None:
         """The round trip without a queue has been looked at: it is `rtt` (ns), whatever was thought before."""
         self._epochs = (rtt, rtt)
+        self.min_rtt = rtt
         self._epoch_end = now + _MIN_RTT_EPOCH
         self._samples.clear()
         self._gathered_rounds = self.queue_rounds = 0
