@@ -53,6 +53,11 @@ class AckTracker:
         self.latest_at = 0
 
     @property
+    def tracked_ranges(self) -> int:
+        """Ranges of received numbers that are remembered."""
+        return len(self._received)
+
+    @property
     def is_due(self) -> bool:
         """True when an acknowledgment should go out now."""
         return self._is_due

@@ -32,6 +32,7 @@ class TransportConfig:
         tail_ping_interval: wait for a ping at the end of what there is to send, while there is effort to spend.
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
+        stall_timeout: time after which a connection is lost whose peer answers, but takes nothing of what is sent.
         handshake_timeout: time after which an unanswered opening is given up.
         linger: TIME_WAIT: how long after the last FIN a receiver still answers, unless the sender says that
             it is done: an outage of 10 s that swallows the last ACK, the sender's longest wait, and some.
@@ -57,6 +58,7 @@ class TransportConfig:
     tail_ping_interval: int = 25 * NS_PER_MS
     max_pto: int = 2 * NS_PER_S
     idle_timeout: int = 30 * NS_PER_S
+    stall_timeout: int = 120 * NS_PER_S
     handshake_timeout: int = 30 * NS_PER_S
     linger: int = 15 * NS_PER_S
     max_closing_pto: int = NS_PER_S // 2

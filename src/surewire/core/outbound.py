@@ -75,7 +75,7 @@ class Outbound:
         self._pacer = Pacer(segment=segment, now=now)
         self._byte_acks = ByteAcks()
         self._probing = Probing(TailEffort(share=config.tail_effort, spared=config.tail_effort_spared))
-        self._last_echo: int | None = None  # a second acknowledgment with it may be a late copy
+        self.advanced_at = now  # when bytes that were missing were acknowledged, or nothing was missing, last
 
     # What to send.
 
@@ -122,6 +122,21 @@ class Outbound:
             return []
         effort.spend(_PING_COST)
         return [self._transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
+
+    @property
+    def stalls_at(self) -> int | None:
+        """When the peer, if it goes on answering, has taken none of what was sent for too long; None if nothing is.
+
+        Silence is not all: where long datagrams vanish and short ones pass, as behind a wrong path MTU, the peer
+        is heard for ever. A closed window is no stall (RFC 9293 §3.8.6.1), nor is an end that is not acknowledged.
+        """
+        board = self.scoreboard
+        is_open = board.una < min(board.size, board.next_offset) and not self._is_window_closed
+        return self.advanced_at + self._config.stall_timeout if is_open else None
+
+    def ask(self) -> None:
+        """Let a probe go out although nothing is missing: is the peer still there?"""
+        self._probing.due = 1
 
     @property
     def _is_window_closed(self) -> bool:
@@ -185,6 +200,8 @@ class Outbound:
             ),
         )
         self.log.append(run)
+        if self.scoreboard.una >= self.scoreboard.next_offset:
+            self.advanced_at = now
         self.scoreboard.on_sent(start, stop)
         self._pacer.on_sent(run.nbytes)
         return run
@@ -205,7 +222,8 @@ class Outbound:
         self._check_position(position)
         una = self.scoreboard.una
         is_news = self._on_numbers(ranges, echo=echo, ack_delay=ack_delay, now=now)
-        self.scoreboard.on_acked(0, position)
+        if self.scoreboard.on_acked(0, position):
+            self.advanced_at = now
         self._after_ack(now, is_progress=is_news or self.scoreboard.una > una)
 
     def on_ack_bytes(self, position: int, *, now: int) -> None:
@@ -220,7 +238,8 @@ class Outbound:
         if is_progress:
             ranges, echo = self._byte_acks.numbers(self.log, position)
             self._on_numbers(ranges, echo=echo, ack_delay=0, now=now)
-            board.on_acked(0, position)
+            if board.on_acked(0, position):
+                self.advanced_at = now
             self._byte_acks.on_advance(position)
         elif position < board.una:
             if self._probing.count < _PROBES_BEFORE_RETREAT:
@@ -240,8 +259,8 @@ class Outbound:
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=attrgetter("first")) if spurious else acked
         echoed = None if echo is None else self.log.find(echo)
-        if echoed is not None and echo != self._last_echo and ack_delay <= self._config.max_ack_delay:
-            self._last_echo = echo
+        if echoed is not None and echo != self.rtt.last_echo and ack_delay <= self._config.max_ack_delay:
+            self.rtt.last_echo = echo
             self._on_rtt(echoed, ack_delay=ack_delay, now=now)
         if not settled:
             return False
@@ -250,7 +269,8 @@ class Outbound:
         for run in settled:
             if run.last < before and not self.rules.has_byte_acks:
                 self._on_overtaken(run, lead=before_sent_at - run.sent_at, now=now)
-            self.scoreboard.on_acked(run.offset, run.stop)
+            if self.scoreboard.on_acked(run.offset, run.stop):
+                self.advanced_at = now
             self._probing.on_settled(run)
             outcomes.append(PhaseOutcome(run.snapshot.phase, run.nbytes, 0))
             acked_bytes += run.nbytes
@@ -283,6 +303,8 @@ class Outbound:
     def _after_ack(self, now: int, *, is_progress: bool) -> None:
         if is_progress:  # else it only answers a probe: the back-off goes on (RFC 9002 §6.2.1)
             self._probing.reset()
+        if self._is_window_closed:
+            self.advanced_at = now
         self._arm_pto(now)
         una = None if self._overtaking is None else self.scoreboard.una
         self.log.forget(lost_before=now - 3 * self._reordering.loss_delay(now), una=una)
@@ -359,6 +381,12 @@ class Outbound:
             since = self._silent_since() if is_waiting else now
             self._timers.arm(_PTO, max(since, self._probing.last_expiry(now)) + self._probe_wait())
 
+    def _settle_copies(self, start: int, stop: int) -> None:
+        """A probe of these bytes takes the place of the copies before it: in silence they would add up."""
+        for run in self.log.in_flight():
+            if start <= run.offset and run.stop <= stop:
+                self.log.declare_lost(run)
+
     def _silent_since(self) -> int:
         """When the transmission went out that a probe timeout waits for.
 
@@ -415,6 +443,8 @@ class Outbound:
         length = max(min(self.rules.segment, room), 1) if self.rules.has_byte_acks else self.rules.segment
         piece = board.next_unacked(self._probing.next_offset, length)
         if piece is not None:
+            if self.rules.has_byte_acks and self.log.bytes_in_flight >= _BYTE_ACKS_MAX_IN_FLIGHT:
+                self._settle_copies(*piece)
             self._probing.copies.add(*piece)
             self._probing.next_offset = piece[1]
             return self._transmit(*piece, now=now, retransmission=True)

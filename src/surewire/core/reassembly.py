@@ -66,7 +66,7 @@ class Reassembly:
         Returns:
             The parts that are new, ascending; None when they were refused because there are too many holes.
         """
-        if start > self.contiguous and self._gaps >= self._max_gaps and not self._touches(start, stop):
+        if start > self.contiguous and self.gaps >= self._max_gaps and not self._touches(start, stop):
             return None
         new = self._received.add(start, stop)
         if start <= self.contiguous:
@@ -74,7 +74,8 @@ class Reassembly:
         return new
 
     @property
-    def _gaps(self) -> int:
+    def gaps(self) -> int:
+        """Holes below the highest byte received."""
         return len(self._received) - (self.contiguous > 0)
 
     def _touches(self, start: int, stop: int) -> bool:

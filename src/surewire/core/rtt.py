@@ -14,7 +14,7 @@ class RttEstimator:
     Before the first sample `smoothed_rtt` and `rttvar` hold the initial guess (RFC 9002 §5.3).
     """
 
-    __slots__ = ("latest_rtt", "min_rtt", "rttvar", "samples", "smoothed_rtt")
+    __slots__ = ("last_echo", "latest_rtt", "min_rtt", "rttvar", "samples", "smoothed_rtt")
 
     def __init__(self, initial_rtt: int) -> None:
         self.latest_rtt = 0
@@ -22,6 +22,7 @@ class RttEstimator:
         self.smoothed_rtt = initial_rtt
         self.rttvar = initial_rtt // 2
         self.samples = 0
+        self.last_echo: int | None = None  # number of the latest sample: a second one with it may be a late copy
 
     def on_sample(self, rtt: int, *, ack_delay: int) -> None:
         """Take a measured round trip (ns, > 0) of which the peer says it held `ack_delay` ns back.

@@ -72,14 +72,15 @@ class Scoreboard:
         limit = start + length
         return stop if min(stop, self.size) <= limit else limit
 
-    def on_acked(self, start: int, stop: int) -> None:
-        """Bytes [start, stop) arrived."""
+    def on_acked(self, start: int, stop: int) -> bool:
+        """Bytes [start, stop) arrived; True when that was not known of some of them."""
         if stop <= self.una:
-            return
-        self._acked.add(start, stop)
+            return False
+        new = self._acked.add(start, stop)
         self._lost.remove(start, stop)
         if start <= self.una:
             self.una = self._acked.prefix
+        return bool(new)
 
     def retreat(self, position: int) -> None:
         """What was acknowledged from `position` on may not have arrived after all: send it again."""

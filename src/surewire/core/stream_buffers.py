@@ -63,6 +63,10 @@ class ReceiveBuffer:
         self._bytes = bytearray()
         self._start = 0  # stream offset of the first byte not read
 
+    def __len__(self) -> int:
+        """Bytes held, those of holes included."""
+        return len(self._bytes)
+
     @property
     def read_offset(self) -> int:
         """Stream offset of the next byte that `read` returns."""

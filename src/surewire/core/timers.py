@@ -15,6 +15,7 @@ class Timer(IntEnum):
     COALESCE = auto()  # a segment that is not full was held back long enough (Nagle's algorithm, RFC 9293 §3.7.4)
     DELAYED_ACK = auto()  # an acknowledgment was held back long enough
     IDLE = auto()  # the peer has been silent for the stated deadline: the connection is lost
+    KEEPALIVE = auto()  # a peer of whom nothing is demanded is asked whether it is there (RFC 9293 §3.8.4)
     LINGER = auto()  # TIME_WAIT is over (RFC 9293 §3.6.1)
 
 

@@ -48,13 +48,14 @@ class IncomingStream:
         self.announced_size: int | None = None
         self.digest: bytes | None = None
         self.is_confirmed = False
+        self.advanced_at = 0  # when bytes came last that were not there, or the opening
         self.fin_numbers: list[int] = []
         self._fin_ack = 0
         self._high_fins = (-1, 0)  # a FIN one byte behind what is here, and how often it came
         self._session: int | None = None
         self._sink = sink
 
-    def open(self, syn: Segment, source: Address, config: RdpConfig) -> None:
+    def open(self, syn: Segment, source: Address, config: RdpConfig, *, now: int) -> None:
         offer = syn.offer if config.extensions else None
         self.peer = source
         self.magic = syn.magic
@@ -65,6 +66,7 @@ class IncomingStream:
         self.announced_size = None if offer is None else offer.size
         window = config.transport.receive_window if offer is not None else config.plain_window
         self.books = Reassembly(config.transport, window=window)
+        self.advanced_at = now
 
     def is_same_opening(self, syn: Segment, source: Address) -> bool:
         if self.key is not None:

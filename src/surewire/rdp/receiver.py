@@ -74,6 +74,16 @@ class RdpReceiver:
         return self._incoming.peer
 
     @property
+    def gaps(self) -> int:
+        """Holes in what was received: at most `max_gaps`."""
+        return self._incoming.books.gaps
+
+    @property
+    def tracked_ranges(self) -> int:
+        """Ranges of packet numbers received that are remembered: at most `max_tracked_ranges`."""
+        return self._acks.tracked_ranges
+
+    @property
     def is_ours(self) -> bool:
         """True when the sender speaks the extension."""
         return self._incoming.key is not None
@@ -145,12 +155,7 @@ class RdpReceiver:
             if timer is Timer.DELAYED_ACK:
                 self._acks.make_due()
             elif timer is Timer.IDLE:
-                seconds = self.config.transport.idle_timeout / NS_PER_S
-                self._fail(
-                    IdleTimeout(f"the sender has been silent for {seconds:g} s"),
-                    Input.TIMEOUT,
-                    reason="the other side fell silent",
-                )
+                self._on_idle(now)
             elif timer is Timer.LINGER:
                 self._timers.cancel_all()
                 self._machine.handle(Input.TIMEOUT)
@@ -160,6 +165,13 @@ class RdpReceiver:
         """The path reported that nothing listens at the sender's port: it may have gone, or be quick to end."""
         self.packets.now = now
         self.leave(now=now)
+
+    def _on_idle(self, now: int) -> None:
+        transport = self.config.transport
+        seconds, what = transport.idle_timeout / NS_PER_S, "the sender has been silent"
+        if self._stalls_at <= now:
+            seconds, what = transport.stall_timeout / NS_PER_S, "the sender goes on, but nothing new has arrived"
+        self._fail(IdleTimeout(f"{what} for {seconds:g} s"), Input.TIMEOUT, reason="the other side fell silent")
 
     def confirm(self, *, now: int) -> None:
         """The file stands under its final name: acknowledge the FIN."""
@@ -273,7 +285,7 @@ class RdpReceiver:
         if self.state is State.LISTEN:
             self._machine.handle(Input.SYN_RECEIVED)
         self._acks = AckTracker(self.config.transport, self._timers)
-        self._incoming.open(segment, source, self.config)
+        self._incoming.open(segment, source, self.config, now=now)
         self._events.append(Established(source, self.is_ours))
 
     def _handle_dat(self, segment: Segment, source: Address, batch: Batch, now: int) -> None:
@@ -306,9 +318,11 @@ class RdpReceiver:
         new = books.accept(start, stop) if books.is_acceptable(start, stop) else None
         for low, high in new or ():
             incoming.write(low, high, start, stop, payloads)
-        if new is None:  # outside the window, or one hole too many: not taken, so not acknowledged
+        if new:
+            incoming.advanced_at = now
+        elif new is None:  # outside the window, or one hole too many: not taken, so not acknowledged
             self.stats.ignored += len(payloads)
-        elif packet_number is not None:
+        if new is not None and packet_number is not None:
             self._acks.on_received(packet_number, packet_number + len(payloads), now=now)
             if not is_fresh:
                 self._acks.make_due()
@@ -448,8 +462,14 @@ class RdpReceiver:
         self._events.append(Closed(error))
 
     def _arm_idle(self, now: int) -> None:
+        """Limit the sender's silence, and how long it may go on without anything new."""
         if self._machine.state is State.ESTABLISHED:
-            self._timers.arm(Timer.IDLE, now + self.config.transport.idle_timeout)
+            transport = self.config.transport
+            self._timers.arm(Timer.IDLE, min(now + transport.idle_timeout, self._stalls_at))
+
+    @property
+    def _stalls_at(self) -> int:
+        return self._incoming.advanced_at + self.config.transport.stall_timeout
 
     def _arm_linger(self, now: int) -> None:
         linger = self.config.transport.linger if self.is_ours else self.config.plain_linger

@@ -197,7 +197,7 @@ class RdpSender:
                 if not self.is_ours:  # a damaged acknowledgment may have stated more than there is
                     self.outbound.rules.max_offset = self._stated_limit
             elif timer is Timer.IDLE:
-                self._on_idle()
+                self._on_idle(now)
 
     def handle_refused(self, *, now: int) -> None:
         """The path reported that nothing listens at the peer's port."""
@@ -245,7 +245,7 @@ class RdpSender:
     def _on_established(self, segment: Segment, now: int) -> None:
         self._timers.cancel(Timer.HANDSHAKE)
         self._machine.handle(Input.SYN_ACKED)
-        self._timers.arm(Timer.IDLE, now + self._silence_limit())
+        self._arm_idle(now)
         self.started_at = now
         shake, extension = self._handshake, segment.extension
         answered = None if extension is None else extension.echo
@@ -286,7 +286,7 @@ class RdpSender:
             self.stats.ignored += 1
             return
         self._patience.on_heard(now)
-        self._timers.arm(Timer.IDLE, now + self._silence_limit())
+        self._arm_idle(now)
         rules = self.outbound.rules
         rules.max_offset = max(rules.max_offset, position + window)
         self._stated_limit = position + window
@@ -328,8 +328,14 @@ class RdpSender:
             return self.config.silent_close
         return self.config.transport.idle_timeout
 
-    def _on_idle(self) -> None:
+    def _arm_idle(self, now: int) -> None:
+        """Limit the receiver's silence, and how long it may answer without taking anything."""
+        silent_at, stalls_at = now + self._silence_limit(), self.outbound.stalls_at
+        self._timers.arm(Timer.IDLE, silent_at if stalls_at is None else min(silent_at, stalls_at))
+
+    def _on_idle(self, now: int) -> None:
         seconds = self._silence_limit() / NS_PER_S
+        stalls_at = self.outbound.stalls_at
         if self.state is State.FIN_WAIT_1 and self.outbound.scoreboard.is_data_acked:
             if not self.is_ours:
                 self._finish(None, note="the receiver never acknowledged the FIN; all data were acknowledged")
@@ -337,6 +343,9 @@ class RdpSender:
             error: SurewireError = Unconfirmed(
                 f"all data were acknowledged, but the receiver did not confirm the file within {seconds:g} s"
             )
+        elif stalls_at is not None and stalls_at <= now:
+            seconds = self.config.transport.stall_timeout / NS_PER_S
+            error = IdleTimeout(f"the receiver answers, but has taken nothing of what was sent for {seconds:g} s")
         else:
             error = IdleTimeout(f"the receiver has been silent for {seconds:g} s")
         self._give_up(error, Input.TIMEOUT, reason="the other side fell silent")
@@ -390,7 +399,7 @@ class RdpSender:
     def _send_fin(self, run: SentRun) -> None:
         if self.state is State.ESTABLISHED:
             self._machine.handle(Input.FIN_SENT)
-            self._timers.arm(Timer.IDLE, run.sent_at + self._silence_limit())
+            self._arm_idle(run.sent_at)
         stream = self._stream
         extension = None
         if stream.key is not None:

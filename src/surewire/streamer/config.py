@@ -69,6 +69,8 @@ class StreamerConfig:
         max_ping_interval: what it doubles to at most.
         patient_openings, max_opening_interval: the same while nothing has been heard of the peer: it was not
             started yet, it seems.
+        keepalive_interval: silence after which a peer of whom nothing is demanded is asked whether it is still there;
+            `idle_timeout` later it is taken for gone. Half a minute keeps a NAT's binding alive (RFC 4787 §4.3).
         peer_close_timeout: how long after its FIN was acknowledged a side waits for the other's, counted
             from the last sign of it that asked for an acknowledgment.
         last_ack_timeout: silence after which a FIN is taken for acknowledged, if the peer has finished and
@@ -91,6 +93,7 @@ class StreamerConfig:
     max_ping_interval: int = NS_PER_S // 2
     patient_openings: int = 12
     max_opening_interval: int = 2 * NS_PER_S
+    keepalive_interval: int = 30 * NS_PER_S
     peer_close_timeout: int = 10 * NS_PER_S
     last_ack_timeout: int = 5 * NS_PER_S
     transport: TransportConfig = field(default_factory=_transport)
@@ -110,6 +113,7 @@ class StreamerConfig:
             "max_ping_interval",
             "patient_openings",
             "max_opening_interval",
+            "keepalive_interval",
             "peer_close_timeout",
             "last_ack_timeout",
         ):

@@ -24,6 +24,11 @@ class IncomingStream:
         return self.books.contiguous - self._buffer.read_offset
 
     @property
+    def held(self) -> int:
+        """Bytes of memory that arrivals take, holes included."""
+        return len(self._buffer)
+
+    @property
     def is_full(self) -> bool:
         """True when the peer should send no more for now. What is on its way is still taken."""
         return self.unread >= self._limit

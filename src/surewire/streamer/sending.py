@@ -57,13 +57,17 @@ class Sending:
         board = self.outbound.scoreboard
         return board.una >= board.next_offset
 
+    @property
+    def _numbers_ahead(self) -> int:
+        log = self.outbound.log
+        return log.next_number - log.largest_acked
+
     def set_window(self, *, is_known: bool) -> None:
         """Open the window if the peer has answered (`is_known`) and the mode allows for more than one segment."""
-        log = self.outbound.log
         is_open = (
             is_known
             and self._config.pipelining is not Pipelining.STOP_AND_WAIT
-            and log.next_number - log.largest_acked <= _MAX_NUMBERS_AHEAD
+            and self._numbers_ahead <= _MAX_NUMBERS_AHEAD
         )
         self._window.cwnd = self._config.send_buffer if is_open else 1
 
@@ -77,8 +81,10 @@ class Sending:
         holes = 0 if ack is None or is_repair else len(ack.holes)
         self.outbound.rules.segment = min(SEGMENT, compact.MAX_PACKET - _WIDE_HEADER - holes)
 
-    def on_heard(self, *, is_full: bool) -> None:
+    def on_heard(self, *, is_full: bool, now: int) -> None:
         """A packet of the peer's came, with or without the word that it can take no more."""
+        if is_full:
+            self.outbound.advanced_at = now  # it takes nothing, and says so
         self.outbound.rules.max_offset = self.outbound.scoreboard.next_offset if is_full else _UNLIMITED
         self._times_full = self._times_full + 1 if is_full else 0
 
@@ -91,5 +97,9 @@ class Sending:
         patience, limit = config.patient_pings, config.max_ping_interval
         if not has_met:
             patience, limit = config.patient_openings, config.max_opening_interval
+        if self._numbers_ahead > _MAX_NUMBERS_AHEAD:
+            # Without answers to more, neither side could read what the other acknowledges.
+            self.outbound.rules.ping_interval = max(limit, config.ping_interval)
+            return
         doublings = min(max(self.outbound.unanswered_probes - patience, self._times_full), _MAX_DOUBLINGS)
         self.outbound.rules.ping_interval = min(config.ping_interval << doublings, limit)

@@ -41,6 +41,7 @@ from surewire.wire import compact
 
 _NARROW_LEAD = 32  # a quarter of what the format allows: more than 64 later packets must not overtake such a one
 _TRIES_TO_BE_SURE = 12  # without an answer, after which the peer is taken to have gone
+_KEEPALIVE_TRIES = 10  # questions to a silent peer before it is taken for gone: enough on a path that loses half
 
 
 class SessionStats:
@@ -75,6 +76,7 @@ class StreamerSession:
         self._outgoing = OutgoingStream(self.outbound.scoreboard, self._timers, self.config, segment=SEGMENT)
         self._incoming = IncomingStream(self.config)
         self._acking = Acknowledging(self.config, self._timers)
+        self._is_staying = False  # all is done here, but the peer may not know it
         self._machine.handle(Input.OPEN_DUPLEX)
 
     # Getters.
@@ -109,6 +111,21 @@ class StreamerSession:
     def unacknowledged(self) -> int:
         """Bytes written that the peer has not acknowledged."""
         return self._outgoing.written - min(self.outbound.scoreboard.una, self._outgoing.written)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes received and not read, and the holes between them: at most `receive_buffer` + `receive_window`."""
+        return self._incoming.held
+
+    @property
+    def gaps(self) -> int:
+        """Holes in what was received: at most `max_gaps`."""
+        return self._incoming.books.gaps
+
+    @property
+    def tracked_ranges(self) -> int:
+        """Ranges of packet numbers received that are remembered: at most `max_tracked_ranges`."""
+        return self._acking.tracker.tracked_ranges
 
     # The application's verbs.
 
@@ -201,7 +218,9 @@ class StreamerSession:
             elif timer is Timer.COALESCE:
                 self._outgoing.flush()
             elif timer is Timer.IDLE:
-                self._on_idle()
+                self._on_idle(now)
+            elif timer is Timer.KEEPALIVE:
+                self._ask_peer(now)
             elif timer is Timer.LINGER:
                 self._on_linger()
 
@@ -219,9 +238,11 @@ class StreamerSession:
         syn = opening.sender_nonce
         header = compact.header_size(None, data=not is_ping, syn=syn is not None, wide=wide)
         ack = None
-        # A FIN that is acknowledged has brought ours, too; and a SYN with one tells the peer that it is known.
+        # A FIN that is acknowledged has brought our acknowledgment, too (see `_follow_fins`); and a SYN with one tells the peer that it is known.
         if self._acking.tracker.is_pending or is_ping or is_fin or syn is not None:
             ack = self._acking.block(room=compact.MAX_PACKET - header - len(payload) - 1)
+        if is_fin:
+            self._acking.on_fin_sent(ack)
         if ack is not None:
             self._acking.on_ridden()
         if is_ping:
@@ -296,7 +317,7 @@ class StreamerSession:
             # No position and no delay are stated: a byte each that nothing needs. Round trips include held-back ACKs.
             self.outbound.on_ack_numbers(packet.ack.ranges(), position=0, echo=echo, ack_delay=0, now=now)
             self._outgoing.discard_acked()
-        self._sending.on_heard(is_full=packet.full)
+        self._sending.on_heard(is_full=packet.full, now=now)
         self._sending.set_ping_interval(has_met=True)
         if packet.number is None:
             return
@@ -309,6 +330,8 @@ class StreamerSession:
                 self._acking.tracker.make_due()  # says again what is in order
             return
         self._acking.tracker.on_received(packet.number, packet.number + 1, now=now)
+        if packet.fin:
+            self._acking.end_number = packet.number
         if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
             self._acking.tracker.make_due()
         if self.state is State.FIN_WAIT_2 and not (was_full and self._incoming.is_full):
@@ -321,15 +344,31 @@ class StreamerSession:
         self._sending.set_ping_interval(has_met=self._opening.peer_nonce is not None)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
-        """Limit the peer's silence while something of ours is not acknowledged."""
+        """Limit the peer's silence while something of ours is not acknowledged, and ask it now and then if nothing is."""
         board = self.outbound.scoreboard
         is_waiting = self.state is not State.CLOSED and (
             self.unacknowledged > 0 or (self._is_finished and not board.is_done)
         )
-        if not is_waiting:
-            self._timers.cancel(Timer.IDLE)
-        elif is_heard or self._timers.deadline(Timer.IDLE) is None:
-            self._timers.arm(Timer.IDLE, now + self._silence_limit())
+        if is_waiting:
+            self._timers.cancel(Timer.KEEPALIVE)
+            if is_heard or self._timers.deadline(Timer.IDLE) is None:
+                silent_at, stalls_at = now + self._silence_limit(), self.outbound.stalls_at
+                self._timers.arm(Timer.IDLE, silent_at if stalls_at is None else min(silent_at, stalls_at))
+            return
+        self._timers.cancel(Timer.IDLE)
+        is_met = self._opening.peer_nonce is not None
+        self._timers.set(
+            Timer.KEEPALIVE,
+            now + self.config.keepalive_interval if is_met and self.state is State.ESTABLISHED else None,
+        )
+
+    def _ask_peer(self, now: int) -> None:
+        """The peer has been silent, as it may be: is it still there? A reader would wait for a dead one for ever."""
+        timers, patience = self._timers, self.config.transport.idle_timeout
+        if timers.deadline(Timer.IDLE) is None:
+            timers.arm(Timer.IDLE, now + patience)
+        timers.arm(Timer.KEEPALIVE, now + patience // _KEEPALIVE_TRIES)
+        self.outbound.ask()
 
     @property
     def _is_finished(self) -> bool:
@@ -353,14 +392,27 @@ class StreamerSession:
         """True when all that is missing is the acknowledgment of a FIN to a peer that has finished."""
         return self.state in (State.LAST_ACK, State.CLOSING) and self.unacknowledged == 0
 
-    def _on_idle(self) -> None:
+    def _on_idle(self, now: int) -> None:
         seconds = self._silence_limit() / NS_PER_S
+        stalls_at = self.outbound.stalls_at
         if self._opening.peer_nonce is None:
             self._close(
                 Input.TIMEOUT, error=HandshakeTimeout(f"nobody answered at {_named(self.peer)} within {seconds:g} s")
             )
         elif self._is_only_fin_open:
             self._close(Input.TIMEOUT)  # the peer has everything, and its grace period is over
+        elif self.state is State.ESTABLISHED and self.unacknowledged == 0:
+            seconds += self.config.keepalive_interval / NS_PER_S
+            self._close(Input.TIMEOUT, error=IdleTimeout(f"the peer has been silent for {seconds:g} s, asked or not"))
+        elif stalls_at is not None and stalls_at <= now:
+            seconds = self.config.transport.stall_timeout / NS_PER_S
+            self._close(
+                Input.TIMEOUT,
+                error=IdleTimeout(
+                    f"the peer answers, but has taken nothing of what was sent for {seconds:g} s; "
+                    f"{self.unacknowledged} bytes were not acknowledged"
+                ),
+            )
         elif self.unacknowledged == 0:
             self._close(
                 Input.TIMEOUT,
@@ -381,7 +433,10 @@ class StreamerSession:
         """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
         state = self._machine.state
         if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
-            self._machine.handle(Input.FIN_ACKED)
+            if state is State.LAST_ACK and not self._acking.tells_end:
+                self._stay_for_peer(now)  # it has our FIN, but may not know yet that we have its
+            else:
+                self._machine.handle(Input.FIN_ACKED)
         if self._incoming.books.is_complete and self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):
             self._machine.handle(Input.FIN_RECEIVED)
         if self.state is State.CLOSED and state is not State.CLOSED:
@@ -390,11 +445,7 @@ class StreamerSession:
         elif self.state is State.FIN_WAIT_2 and state is not State.FIN_WAIT_2:
             self._arm_peer_close(now)
         elif self.state is State.TIME_WAIT:
-            if self._acking.tracker.is_pending:
-                self._acking.tracker.make_due()  # nothing will come that it could ride on
-                self._arm_grace(now)
-            elif state is not State.TIME_WAIT:
-                self._arm_grace(now)
+            self._stay_for_peer(now)
 
     def _arm_peer_close(self, now: int) -> None:
         """Limit the wait for the peer's FIN.
@@ -406,12 +457,16 @@ class StreamerSession:
         limit = max(config.peer_close_timeout, config.transport.idle_timeout) if is_slow else config.peer_close_timeout
         self._timers.arm(Timer.LINGER, now + limit)
 
-    def _arm_grace(self, now: int) -> None:
+    def _stay_for_peer(self, now: int) -> None:
         """Stay as long as the peer may need to notice that our last acknowledgment was lost."""
-        transport = self.config.transport
-        self._timers.arm(
-            Timer.LINGER, now + max(transport.linger, 3 * self.outbound.rtt.pto(transport.max_ack_delay) // 2)
-        )
+        tracker, transport = self._acking.tracker, self.config.transport
+        is_asked = tracker.is_pending
+        if is_asked:
+            tracker.make_due()  # nothing will come that it could ride on
+        if is_asked or not self._is_staying:
+            self._is_staying = True
+            grace = max(transport.linger, 3 * self.outbound.rtt.pto(transport.max_ack_delay) // 2)
+            self._timers.arm(Timer.LINGER, now + grace)
 
     def _on_linger(self) -> None:
         note = None

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from surewire.core.config import TransportConfig
 from surewire.core.events import Closed, Established
 from surewire.core.state import State
-from surewire.errors import Aborted, HandshakeTimeout, Refused, Reset
+from surewire.errors import Aborted, HandshakeTimeout, IdleTimeout, Refused, Reset
 from surewire.rdp.config import RdpConfig
 from surewire.rdp.sender import RdpSender
 from surewire.transfer.files import MemorySource
@@ -403,7 +404,8 @@ def test_a_window_never_shrinks_what_was_granted() -> None:
 
 def test_packets_stay_within_the_limit_when_packet_numbers_grow_digits() -> None:
     """A peer that answers everything and receives nothing: thousands of packets of one small file."""
-    script = SenderScript(bytes(3_000))
+    patient = RdpConfig(transport=TransportConfig(stall_timeout=10**18))
+    script = SenderScript(bytes(3_000), config=patient)
     script.ack(0, received=((0, 1),))
     largest = 0
     for _ in range(20_000):
@@ -422,3 +424,27 @@ def test_the_longest_magic_leaves_room_for_a_payload() -> None:
     script = SenderScript(bytes(5_000), config=RdpConfig(magic=b"M" * 32))
     script.ack(0, received=((0, 1),))
     assert max(len(raw) for raw in script.drain()) >= text.MAX_PACKET - 8
+
+
+# A receiver that answers, but takes nothing.
+
+
+def test_a_receiver_that_answers_but_takes_nothing_is_given_up() -> None:
+    script = SenderScript(bytes(50_000))
+    script.ack(0, received=((0, 1),))
+    began = script.now
+    while script.sender.state is not State.CLOSED:
+        script.wait(script.now + S)
+        script.ack(0, received=((0, 1),))
+    closed = script.closed()
+    assert closed is not None and isinstance(closed.error, IdleTimeout) and "taken nothing" in str(closed.error)
+    assert 119 * S <= script.now - began <= 122 * S
+
+
+def test_a_closed_window_is_no_stall() -> None:
+    script = SenderScript(bytes(50_000))
+    script.ack(0, received=((0, 1),), window=0)
+    for _ in range(300):
+        script.wait(script.now + S)
+        script.ack(0, received=((0, 1),), window=0)
+    assert script.sender.state is State.ESTABLISHED

@@ -375,3 +375,35 @@ def test_a_closed_session_is_deaf_and_keeps_what_was_not_read() -> None:
     assert script.session.read() == b"unread"
     assert script.session.has_ended
     ended(script)
+
+
+# The last acknowledgment
+
+
+def last_to_finish(*, pings: int) -> Script:
+    """The peer finished; one number of its was lost after that, and `pings` came; then this side finished."""
+    script = opened()
+    script.data(1, b"its last", fin=True)
+    script.number()
+    for _ in range(pings):
+        script.ping()
+    script.finish()
+    script.ack()
+    return script
+
+
+def test_a_fin_that_told_of_the_peers_ends_it_when_it_is_acknowledged() -> None:
+    ended(last_to_finish(pings=100))
+
+
+def test_a_fin_that_could_not_tell_of_the_peers_leaves_time_to_do_so() -> None:
+    """An acknowledgment names 128 numbers. What it cannot name any more the peer sends again, under a new number."""
+    script = last_to_finish(pings=150)
+    assert state(script) is State.LAST_ACK
+    script.wait(GRACE - S)
+    (answer,) = script.data(1, b"its last", fin=True)
+    assert answer.ack is not None and answer.ack.largest == script.next_number - 1
+    script.wait(GRACE - MS)
+    assert state(script) is State.LAST_ACK
+    script.wait(MS)
+    ended(script)
