@@ -113,7 +113,7 @@ class Outbound:
         if copy is not None and effort.may_spend(copy[1] - copy[0], sent_total=sent_total):
             effort.drop_copy()
             effort.spend(copy[1] - copy[0])
-            return [self._transmit(*copy, now=now, retransmission=True)]
+            return [self._transmit(*copy, now=now, retransmission=True, is_single=True)]
         if not effort.may_spend(_PING_COST, sent_total=sent_total):
             return []
         due = self.log.newest_sent_at + self._config.tail_ping_interval
@@ -185,13 +185,17 @@ class Outbound:
             return None
         return start, stop + (stop == board.size and board.is_finished and board.end_rides)
 
-    def _transmit(self, start: int, stop: int, *, now: int, retransmission: bool) -> SentRun:
+    def _transmit(self, start: int, stop: int, *, now: int, retransmission: bool, is_single: bool = False) -> SentRun:
+        """Log bytes as sent, in segments; or in one (`is_single`), though they may have become shorter since."""
+        segment, length = self.rules.segment, min(stop, self.scoreboard.size) - start
+        if is_single and length > segment:
+            segment = length
         run = SentRun(
             first=self.log.next_number,
-            count=max(-(-(min(stop, self.scoreboard.size) - start) // self.rules.segment), 1),
+            count=max(-(-length // segment), 1),
             offset=start,
             nbytes=stop - start,
-            segment=self.rules.segment,
+            segment=segment,
             sent_at=now,
             retransmission=retransmission,
             sent_total=self.log.sent_total + stop - start,

@@ -184,6 +184,22 @@ def test_a_repair_at_the_end_goes_twice_when_it_may() -> None:
     assert pings(sender.poll()) == 1
 
 
+def test_a_copy_is_one_packet_even_if_segments_have_become_shorter() -> None:
+    """Else it takes two numbers, of which one never leaves: its bytes would count as lost."""
+    sender = StreamSender(tail_effort=0.05)
+    sender.write(49 * SEGMENT)
+    sender.now += LATE
+    sender.write(SEGMENT)
+    sender.now += RTT
+    sender.ack((0, 48), (49, 50))
+    (repair,) = sender.outbound.poll_runs(now=sender.now)
+    sender.outbound.rules.segment = SEGMENT - 5  # an acknowledgment with holes rides on what comes next
+    (copy,) = sender.outbound.poll_runs(now=sender.now)
+    assert (copy.offset, copy.stop) == (repair.offset, repair.stop)
+    assert (copy.first, copy.count) == (repair.first + 1, 1)
+    assert sender.outbound.log.next_number == copy.first + 1
+
+
 def test_without_effort_a_repair_goes_once() -> None:
     sender, sent = losing_tail(0.0)
     assert spans(sent) == [(48 * SEGMENT, 49 * SEGMENT)]
