@@ -37,6 +37,9 @@ def test_two_programs_across_a_nat() -> None:
     assert (report["up"]["offered"], report["up"]["offered_bytes"]) == (2, 28 * 2 + len("firstlast"))
     assert report["down"]["delivered"] == 2
     assert report["wire"]["unread"] == report["wire"]["not_ip"] == 0
+    # In the unit its name says, as in the router's JSON: a wait of less than 1,000 ms was told in ns before.
+    assert 0 < report["wire"]["worst_lateness_ms"] < 1_000
+    assert "worst_lateness" not in report["wire"]
 
 
 def test_without_nat_the_server_sees_the_client() -> None:

@@ -54,6 +54,18 @@ def test_text_summary_has_both_directions() -> None:
     assert any(line.startswith("keeping up: ") for line in lines)
 
 
+def test_a_server_that_answers_from_another_port_is_told_as_silence() -> None:
+    """As TFTP servers do: nothing else would say why the client waits."""
+    with udp_socket() as server, udp_socket() as other, udp_socket() as client, running(to=server) as (proc, address):
+        client.sendto(b"x", address)
+        _, source = server.recvfrom(100)
+        other.sendto(b"answer", source)
+        out, err = finish(proc)
+    assert "delivered                            1                 0" in out.splitlines()
+    assert "surewire router: note: nothing came back from the server: " in err
+    assert "another port" in err
+
+
 def test_options_reach_their_direction() -> None:
     options = ("--json", "--seed", "1", "--loss", "100", "--up-loss", "0", "--up-duplicate", "100")
     with udp_socket() as server, udp_socket() as client, running(*options, to=server) as (proc, address):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from surewire import __version__
 from surewire.apps import (
+    exit_codes,
     lab_run,
     lab_validate,
     router,
@@ -102,20 +105,41 @@ def _add_tool(add_parser: Callable[..., ToolParser], name: str, text: str, tool:
         allow_abbrev=False,
     )
     tool.add_arguments(parser)
-    parser.set_defaults(run=tool.run)
+    parser.set_defaults(run=tool.run, refuse=parser.error)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; return its exit status."""
-    args = make_parser().parse_args(argv)
+    args, unknown = make_parser().parse_known_args(argv)
+    if unknown:
+        # Left to parse_args, the complaint would name `surewire`, whose --help says nothing of the command's options.
+        args.refuse(f"unrecognized arguments: {' '.join(unknown)}")
     status: int = args.run(args)
     return status
 
 
 def entry() -> int:
-    """For the console script."""
-    return main()
+    """For the console script: `main`, and an end without a traceback if nobody reads the output any more."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_output_broken():
+            raise
+        return exit_codes.NO_READER
+    return status
+
+
+def _is_output_broken() -> bool:
+    """Whether standard output is the pipe that broke; then what it still holds is dropped."""
+    poller = select.poll()
+    poller.register(sys.stdout.fileno(), 0)  # errors are told without being asked for
+    if not poller.poll(0):
+        return False
+    # Python writes the rest when it ends, which would fail once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry())

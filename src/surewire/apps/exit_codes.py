@@ -21,6 +21,7 @@ NO_ANSWER = 5
 LOST = 6
 DIGEST = 7
 INTERRUPTED = 130
+NO_READER = 141  # as a shell tells of a program that SIGPIPE ended
 
 
 class AddressError(SurewireError):

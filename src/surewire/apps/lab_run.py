@@ -62,6 +62,7 @@ COMMAND_FAILED = 1
 NO_LABORATORY = 3
 SEPARATOR = ":::"
 _PROG = "surewire lab run"
+_NS_PER_MS = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -193,10 +194,18 @@ def _record(
         "up": wire.up,
         "down": wire.down,
         "kept_up": report.kept_up,
-        "wire": {**wire.wire, "unread": wire.unread},
+        "wire": _wire_record(wire.wire, wire.unread),
         "rebindings": report.rebindings,
         "cross_traffic": [dataclasses.asdict(flow) for flow in report.other_flows],
     }
+
+
+def _wire_record(stats: dict[str, int], unread: int) -> dict[str, float]:
+    """The wire's counters, times in ms as in the router's JSON."""
+    record: dict[str, float] = {**stats, "unread": unread}
+    if "worst_lateness" in record:  # netem does not tell
+        record["worst_lateness_ms"] = round(record.pop("worst_lateness") / _NS_PER_MS, 3)
+    return record
 
 
 @contextlib.contextmanager

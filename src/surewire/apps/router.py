@@ -29,7 +29,7 @@ from surewire.apps.router_options import (
     parse_endpoint,
     parse_seconds,
 )
-from surewire.apps.router_report import live_text, relay_records, summary_text, warning
+from surewire.apps.router_report import live_text, relay_records, silence, summary_text, warning
 from surewire.drivers.relay import Relay
 from surewire.drivers.relay_config import RelayConfig
 from surewire.drivers.relay_sockets import Endpoint, has_many_addresses
@@ -118,9 +118,12 @@ def run(args: argparse.Namespace) -> int:
             **relay_records(relay),
         }
         stats = relay.snapshot()
+        silent = silence(relay.up, relay.down, stats)
     print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
     if (said := warning(stats)) is not None:
         print(f"surewire router: warning: {said}", file=sys.stderr, flush=True)
+    if silent is not None:
+        _note(silent)
     return EXIT_OK if stats.kept_up or not args.strict else EXIT_BEHIND
 
 

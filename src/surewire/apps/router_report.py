@@ -11,6 +11,7 @@ from typing import Any
 from surewire.apps.router_options import DIRECTIONS
 from surewire.drivers.relay import Relay
 from surewire.drivers.relay_config import LATE, RelayStats
+from surewire.impair import LinkStats
 
 _NS_PER_MS = 1_000_000
 _ROWS = (
@@ -79,6 +80,18 @@ def warning(stats: RelayStats) -> str | None:
     record = dataclasses.asdict(stats)
     record["worst_lateness_ms"] = round(stats.worst_lateness / _NS_PER_MS, 3)
     return f"it did not keep up, so the path was worse than asked for: {_lateness(record)}"
+
+
+def silence(up: LinkStats, down: LinkStats, stats: RelayStats) -> str | None:
+    """What to say when datagrams reached the server and none came back: the commonest mistakes; None otherwise."""
+    if up.delivered == 0 or down.offered > 0:
+        return None
+    if stats.icmp_errors:
+        return "nothing listens at the server's address (--to): it answered with ICMP errors only"
+    return (
+        "nothing came back from the server: it does not answer, or it answers from another port than --to, "
+        "which does not pass (surewire lab run carries that)"
+    )
 
 
 def _lateness(relay: dict[str, Any]) -> str:
