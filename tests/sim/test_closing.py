@@ -17,7 +17,7 @@ from tests.sim.world import MS, PATH, PLAIN, S, begin_together, confirm_late, co
 
 
 class PickyLink:
-    """A link that loses what `is_lost` says, which is told the type, the number and how many of the same came before."""
+    """A link that loses what `is_lost` says, which is told the type, the number and how often it came before."""
 
     def __init__(self, config: LinkConfig, is_lost: Callable[[PacketType, int, int], bool]) -> None:
         self._link = Link(config, random.Random(0))

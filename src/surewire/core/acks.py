@@ -101,6 +101,10 @@ class AckTracker:
         """Every range [start, stop) of remembered numbers, highest first: for formats that report a whole window."""
         return self._received.newest(self._config.max_ack_ranges)
 
+    def is_all(self, ranges: list[tuple[int, int]]) -> bool:
+        """True when these ranges of received numbers, which do not overlap, are all there ever were."""
+        return not self._forgotten_below and sum(stop - start for start, stop in ranges) == self._received.total()
+
     def make_due(self) -> None:
         """Let an acknowledgment go out now, whatever arrived."""
         self._is_due = True

@@ -17,15 +17,14 @@ _NUMBERS_TO_JUDGE = 2  # largest number of the peer's below which nothing is sai
 class Acknowledging:
     """The acknowledgments of one peer's packets."""
 
-    __slots__ = ("_arrivals", "_config", "_is_repeat", "_whole", "end_number", "tells_end", "tracker")
+    __slots__ = ("_arrivals", "_config", "_is_repeat", "_whole", "tells_end", "tracker")
 
     def __init__(self, config: StreamerConfig, timers: TimerTable) -> None:
         self._config = config
         self.tracker = AckTracker(config.transport, timers)
         self._arrivals = 0
         self._whole: compact.Ack | None = None  # what there is to say after so many arrivals
-        self.end_number: int | None = None  # of the packet that brought the peer's FIN last
-        self.tells_end = True  # each copy of our FIN told of all that had arrived by then, the peer's FIN included
+        self.tells_end = True  # each copy of our FIN told of all that had arrived by then
         self._is_repeat = False  # the next one that goes alone is the second copy
 
     def block(self, *, room: int) -> compact.Ack | None:
@@ -44,10 +43,7 @@ class Acknowledging:
 
     def on_fin_sent(self, ack: compact.Ack | None) -> None:
         """Our FIN went out with `ack`: when that FIN is acknowledged, the peer has had it."""
-        if ack is None or ack != self.block(room=compact.MAX_HOLES):
-            self.tells_end = False
-        elif self.end_number is not None:
-            self.tells_end &= any(start <= self.end_number < stop for start, stop in ack.ranges())
+        self.tells_end &= ack is not None and self.tracker.is_all(ack.ranges())
 
     def on_sent_alone(self) -> None:
         """An acknowledgment went out in a packet of its own."""

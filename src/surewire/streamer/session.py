@@ -238,7 +238,8 @@ class StreamerSession:
         syn = opening.sender_nonce
         header = compact.header_size(None, data=not is_ping, syn=syn is not None, wide=wide)
         ack = None
-        # A FIN that is acknowledged has brought our acknowledgment, too (see `_follow_fins`); and a SYN with one tells the peer that it is known.
+        # A FIN that is acknowledged has brought our acknowledgment, too (see `_follow_fins`); and a SYN with one tells
+        # the peer that it is known.
         if self._acking.tracker.is_pending or is_ping or is_fin or syn is not None:
             ack = self._acking.block(room=compact.MAX_PACKET - header - len(payload) - 1)
         if is_fin:
@@ -330,8 +331,6 @@ class StreamerSession:
                 self._acking.tracker.make_due()  # says again what is in order
             return
         self._acking.tracker.on_received(packet.number, packet.number + 1, now=now)
-        if packet.fin:
-            self._acking.end_number = packet.number
         if not is_data or packet.nonce is not None or self.config.acks is AckPolicy.EACH:
             self._acking.tracker.make_due()
         if self.state is State.FIN_WAIT_2 and not (was_full and self._incoming.is_full):
@@ -344,7 +343,7 @@ class StreamerSession:
         self._sending.set_ping_interval(has_met=self._opening.peer_nonce is not None)
 
     def _watch(self, now: int, *, is_heard: bool = False) -> None:
-        """Limit the peer's silence while something of ours is not acknowledged, and ask it now and then if nothing is."""
+        """Limit the peer's silence while something of ours is not acknowledged; ask it now and then if nothing is."""
         board = self.outbound.scoreboard
         is_waiting = self.state is not State.CLOSED and (
             self.unacknowledged > 0 or (self._is_finished and not board.is_done)
