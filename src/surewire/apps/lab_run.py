@@ -12,6 +12,7 @@ import json
 import secrets
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,9 @@ from surewire.apps.router_options import NS_PER_S, add_path_arguments, link_conf
 from surewire.drivers.namespaces import NamespaceError
 from surewire.errors import ConfigError
 from surewire.impair import LinkConfig, Scenario
+from surewire.lab.proof.conversation_check import PROTOCOLS, ConversationCheck
 from surewire.lab.scenario_files import load_scenario
+from surewire.lab.wired.capture import read_capture
 from surewire.lab.wired.emulation import EMULATORS
 from surewire.lab.wired.laboratory import LabOptions, LabReport, WiredLab
 from surewire.lab.wired.running import PairReport, Patience, run_pair
@@ -55,11 +58,13 @@ exit status:
   2    wrong arguments
   3    the laboratory cannot be built here, or failed: not root, not Linux, a command
        is missing
+  4    with --check: both commands ended well, but a datagram broke a rule
   130  interrupted (Ctrl-C, SIGTERM)
 """
 
 COMMAND_FAILED = 1
 NO_LABORATORY = 3
+RULE_BROKEN = 4
 SEPARATOR = ":::"
 _PROG = "surewire lab run"
 _NS_PER_MS = 1_000_000
@@ -88,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--corrupt-past-checksum", action="store_true", help="damage payloads only and make checksums good again"
     )
     parser.add_argument("--capture", metavar="FILE", help="write all packets to FILE (pcapng, for Wireshark)")
+    parser.add_argument(
+        "--check",
+        choices=PROTOCOLS,
+        help="hold each datagram on the wire against the rules of this protocol (one conversation)",
+    )
     parser.add_argument("--logs", metavar="DIR", help="write what the commands print to files in DIR")
     add_path_arguments(parser)
     parser.add_argument("commands", nargs="+", metavar="-- SERVER ::: CLIENT", help="the two commands")
@@ -98,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         server, client = split_commands(args.commands)
         scenario = chosen_scenario(args)
-        options = _options(args)
-        with _sigterm_interrupts(), CommandOutput(args.logs) as output:
+        with _sigterm_interrupts(), CommandOutput(args.logs) as output, _capture_file(args) as capture:
+            options = _options(args, capture)
             with WiredLab(scenario, options) as lab:
                 began = time.monotonic()
                 pair = run_pair(
@@ -113,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
                 seconds = time.monotonic() - began
                 report = lab.finish()
             output.finish()
+            check = None if args.check is None or capture is None else _checked(args.check, capture)
     except ConfigError as error:
         return _fail(exit_codes.USAGE, str(error))
     except NamespaceError as error:
@@ -122,10 +133,35 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         complain(_PROG, "interrupted")
         return exit_codes.INTERRUPTED
-    print(json.dumps(_record(scenario, options, pair, report, seconds)), flush=True)
+    record = _record(scenario, options, pair, report, seconds)
+    if check is not None:
+        record["violations"] = [str(violation) for violation in check.findings.kept]
+    print(json.dumps(record), flush=True)
     if not report.kept_up:
         complain(_PROG, "WARNING: the emulator did not keep up, so the wire was worse than the scenario")
-    return exit_codes.OK if pair.failure is None else _fail(COMMAND_FAILED, pair.failure)
+    if pair.failure is not None:
+        return _fail(COMMAND_FAILED, pair.failure)
+    if check is not None and check.findings.count:
+        count, first = check.findings.count, check.findings.kept[0]
+        return _fail(RULE_BROKEN, f"{count} times a rule of {args.check} was broken, first {first}")
+    return exit_codes.OK
+
+
+@contextlib.contextmanager
+def _capture_file(args: argparse.Namespace) -> Iterator[Path | None]:
+    """Where to capture: where the arguments say, or for a check in a file that goes afterwards."""
+    if args.capture is not None or args.check is None:
+        yield None if args.capture is None else Path(args.capture)
+        return
+    with tempfile.TemporaryDirectory(prefix="surewire-lab-") as folder:
+        yield Path(folder) / "wire.pcapng"
+
+
+def _checked(protocol: str, capture: Path) -> ConversationCheck:
+    check = ConversationCheck(protocol)
+    with capture.open("rb") as file:
+        check.take_capture(read_capture(file))
+    return check
 
 
 def split_commands(words: list[str]) -> tuple[list[str], list[str]]:
@@ -157,13 +193,13 @@ def chosen_scenario(args: argparse.Namespace) -> Scenario:
     return dataclasses.replace(scenario, up=up, down=down)
 
 
-def _options(args: argparse.Namespace) -> LabOptions:
+def _options(args: argparse.Namespace, capture: Path | None) -> LabOptions:
     return LabOptions(
         seed=secrets.randbelow(2**32) if args.seed is None else args.seed,
         nat=not args.no_nat,
         emulator=args.emulator,
         past_checksum=args.corrupt_past_checksum,
-        capture=None if args.capture is None else Path(args.capture),
+        capture=capture,
     )
 
 

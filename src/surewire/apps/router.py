@@ -35,12 +35,14 @@ from surewire.drivers.relay_config import RelayConfig
 from surewire.drivers.relay_sockets import Endpoint, has_many_addresses
 from surewire.errors import ConfigError
 from surewire.impair import LinkConfig, Rebinding, Scenario
+from surewire.lab.proof.conversation_check import PROTOCOLS, ConversationCheck
 from surewire.lab.scenario_files import load_scenario
 
 EXIT_OK = 0
 EXIT_ADDRESS = 1
 EXIT_USAGE = 2
 EXIT_BEHIND = 3
+EXIT_BROKEN = 4
 
 DESCRIPTION = "Relay UDP between clients and a server over an emulated bad path, with a source port per client (NAT)."
 EPILOG = (
@@ -48,7 +50,8 @@ EPILOG = (
     "With --scenario they override what it says. "
     "Clients idle for five minutes are forgotten; at most 256 are served at once. "
     "Exit codes: 0 ended by --duration, Ctrl-C or SIGTERM; 1 an address does not resolve or cannot be used; "
-    "2 bad arguments, among them a scenario that does not exist; 3 with --strict: the router did not keep up."
+    "2 bad arguments, among them a scenario that does not exist; 3 with --strict: the router did not keep up; "
+    "4 with --check: a datagram broke a rule."
 )
 
 _LIVE_INTERVAL = NS_PER_S // 2
@@ -83,6 +86,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="exit code 3 if the router did not keep up, so that the path was worse"
     )
+    parser.add_argument(
+        "--check",
+        choices=PROTOCOLS,
+        help="hold each datagram against the rules of this protocol (one conversation); exit code 4 if one broke them",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no live counters on the terminal")
     add_path_arguments(parser)
@@ -95,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
         server = _resolve_server(args)
         rebinding, note = _rebinding(args, scenario, server)
         config = _relay_config(args, scenario, rebinding)
-        relay = _open_relay(args, server, config)
+        check = None if args.check is None else ConversationCheck(args.check)
+        relay = _open_relay(args, server, config, check)
     except ConfigError as error:
         return _fail(EXIT_USAGE, str(error))
     except OSError as error:
@@ -117,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
             "duration_s": round((time.monotonic_ns() - started) / NS_PER_S, 6),
             **relay_records(relay),
         }
+        if check is not None:
+            summary["violations"] = [str(violation) for violation in check.findings.kept]
         stats = relay.snapshot()
         silent = silence(relay.up, relay.down, stats)
     print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
@@ -124,6 +135,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"surewire router: warning: {said}", file=sys.stderr, flush=True)
     if silent is not None:
         _note(silent)
+    if check is not None and check.findings.count:
+        count, first = check.findings.count, check.findings.kept[0]
+        return _fail(EXIT_BROKEN, f"{count} times a rule of {args.check} was broken, first {first}")
     return EXIT_OK if stats.kept_up or not args.strict else EXIT_BEHIND
 
 
@@ -196,10 +210,12 @@ def _rebinding(args: argparse.Namespace, scenario: Scenario, server: Endpoint) -
     return dataclasses.replace(wanted, address=False), note
 
 
-def _open_relay(args: argparse.Namespace, server: Endpoint, config: RelayConfig) -> Relay:
+def _open_relay(
+    args: argparse.Namespace, server: Endpoint, config: RelayConfig, check: ConversationCheck | None
+) -> Relay:
     """Raises OSError, whose text names the argument at fault."""
     try:
-        return Relay(Endpoint.resolve(*args.listen), server, config)
+        return Relay(Endpoint.resolve(*args.listen), server, config, tap=check)
     except OSError as error:
         raise OSError(f"cannot listen on {_join(args.listen)}: {error.strerror or error}") from error
 

@@ -1,0 +1,62 @@
+"""The packets of a run as lines for people: a tap that writes down what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from surewire.core.trains import Address
+from surewire.core.units import NS_PER_S
+from surewire.errors import MalformedSegment
+from surewire.wire import text
+
+_FLAGS = ("SYN", "NUMBERED", "DATA", "FIN", "ACK", "HOLES", "WIDE", "FULL")
+
+
+class PacketWriter:
+    """Hands a line for each datagram to `write`: sent at the margin, delivered indented."""
+
+    def __init__(self, write: Callable[[str], None], describe: Callable[[bytes], str], *, origin: int) -> None:
+        """`describe` says what a datagram is; times are written as seconds since `origin` (ns)."""
+        self._write = write
+        self._describe = describe
+        self._origin = origin
+
+    def on_sent(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        """Write it down."""
+        self._line("", source, destination, datagram, now)
+
+    def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        """Write it down."""
+        self._line("    arrived ", source, destination, datagram, now)
+
+    def _line(self, indent: str, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        way = f"{_name(source)} > {_name(destination)}"
+        self._write(f"{(now - self._origin) / NS_PER_S:11.6f} {indent}{way} {self._describe(datagram)}")
+
+
+def describe_rdp(datagram: bytes) -> str:
+    """An RDP packet's type and fields, whether its checksum is right or not."""
+    try:
+        text.parse(_without_check(datagram))
+    except MalformedSegment:
+        return f"{len(datagram)} bytes that are no packet: {datagram[:40]!r}"
+    lines = datagram.split(b"\n\n")[0].decode("latin-1").splitlines()
+    words = [line.partition(": ")[2] if line.startswith("Type") else line for line in lines[1:]]
+    return f"{' '.join(words)} ({len(datagram)} bytes)"
+
+
+def _without_check(datagram: bytes) -> bytes:
+    """The packet as a decoder without the session's key would accept it."""
+    return datagram.replace(b"\nCheck: ", b"\nUnchecked: ", 1)[: text.MAX_PACKET]
+
+
+def describe_streamer(datagram: bytes) -> str:
+    """A Streamer packet's flags and the bytes of its header; what is shortened there stays so."""
+    if len(datagram) < 6:
+        return f"{len(datagram)} bytes that are no packet: {datagram.hex()}"
+    flags = [name for bit, name in enumerate(_FLAGS) if datagram[4] & (0x80 >> bit)]
+    return f"{'+'.join(flags)} {datagram[5:16].hex(' ')} ({len(datagram)} bytes)"
+
+
+def _name(address: Address) -> str:
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)

@@ -1,0 +1,64 @@
+"""What the sessions of this package are held to, from their configurations: limits for `session_checker.Watched`."""
+
+from __future__ import annotations
+
+from surewire.core.state import DUPLEX, SIMPLEX, State
+from surewire.core.units import NS_PER_S
+from surewire.lab.proof.session_checker import Level, Limits
+from surewire.rdp.receiver import RdpReceiver
+from surewire.rdp.sender import RdpSender
+from surewire.streamer.session import StreamerSession
+
+_ACKS = 1 << 18  # what is in flight to a peer that acknowledges byte positions only, docs/format-rdp.md
+_SYN_INTERVAL = NS_PER_S  # longest between two SYN
+
+
+def sender_limits(session: RdpSender) -> Limits:
+    """Of an RDP sender: every state waits for the peer, so each has a timer."""
+    config, transport = session.config, session.config.transport
+    longest = max(transport.idle_timeout, config.silent_close, _SYN_INTERVAL)
+
+    def levels() -> list[Level]:
+        board, log = session.outbound.scoreboard, session.outbound.log
+        found = [("bytes sent beyond the file", board.next_offset, board.size + 1)]
+        if not session.is_ours:
+            found.append(("bytes in flight to a plain peer", log.bytes_in_flight, _ACKS + 2 * 1024))
+        return found
+
+    return Limits(transitions=SIMPLEX, max_wait=lambda: longest, may_rest=lambda: False, levels=levels)
+
+
+def receiver_limits(session: RdpReceiver) -> Limits:
+    """Of an RDP receiver: it rests until somebody opens, and while the application stores the file."""
+    config, transport = session.config, session.config.transport
+    longest = max(transport.idle_timeout, transport.linger, config.plain_linger)
+    return Limits(
+        transitions=SIMPLEX,
+        max_wait=lambda: longest,
+        may_rest=lambda: session.state in (State.LISTEN, State.CLOSE_WAIT),
+        levels=lambda: [],
+    )
+
+
+def streamer_limits(session: StreamerSession) -> Limits:
+    """Of a Streamer session: it rests while all that was written is acknowledged and nothing has been finished."""
+    config, transport = session.config, session.config.transport
+    longest = max(
+        transport.idle_timeout,
+        transport.handshake_timeout,
+        transport.linger,
+        config.peer_close_timeout,
+        config.last_ack_timeout,
+        config.keepalive_interval,
+    )
+
+    def levels() -> list[Level]:
+        return [("bytes in the send buffer", session.unacknowledged, config.send_buffer)]
+
+    return Limits(
+        transitions=DUPLEX,
+        # The grace period is at least one and a half probe timeouts, which follow the measured round trip.
+        max_wait=lambda: max(longest, 3 * session.outbound.rtt.pto(transport.max_ack_delay) // 2),
+        may_rest=lambda: session.state in (State.ESTABLISHED, State.CLOSE_WAIT) and not session.unacknowledged,
+        levels=levels,
+    )
