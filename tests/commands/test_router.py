@@ -250,3 +250,13 @@ def test_texts_that_are_refused(parse: Callable[[str], object], texts: list[str]
     for text in texts:
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+def test_the_summary_is_alone_on_standard_output_whatever_became_of_standard_error(closed: str) -> None:
+    arguments = ("--listen", "127.0.0.1:0", "--to", "127.0.0.1:9", "--duration", "0.01", "--json")
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *arguments]
+    done = subprocess.run(shell, capture_output=True, text=True, env=ENVIRONMENT, timeout=PATIENCE_S, check=False)
+
+    assert done.returncode == router.EXIT_OK
+    assert json.loads(done.stdout)["up"]["offered"] == 0

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from surewire.apps.console import is_error_terminal, say
 from surewire.apps.router_options import (
     NS_PER_S,
     add_path_arguments,
@@ -111,13 +112,13 @@ def run(args: argparse.Namespace) -> int:
         return _fail(EXIT_ADDRESS, str(error))
     with relay, _ended_by_signals(relay):
         listening = str(relay.endpoint)
-        print(f"listening on {listening}", file=sys.stderr, flush=True)
+        say(f"listening on {listening}\n")
         if scenario.cross_traffic:
             _note(f"scenario {scenario.name} has cross traffic, which the router cannot play; the rest is as it says")
         if note is not None:
             _note(note)
         started = time.monotonic_ns()
-        _relay_until_end(relay, args.duration, live=not args.quiet and sys.stderr.isatty())
+        _relay_until_end(relay, args.duration, live=not args.quiet and is_error_terminal())
         summary = {
             "listen": listening,
             "to": str(server),
@@ -132,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
         silent = silence(relay.up, relay.down, stats)
     print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
     if (said := warning(stats)) is not None:
-        print(f"surewire router: warning: {said}", file=sys.stderr, flush=True)
+        say(f"surewire router: warning: {said}\n")
     if silent is not None:
         _note(silent)
     if check is not None and check.findings.count:
@@ -160,12 +161,12 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def _fail(code: int, reason: str) -> int:
-    print(f"surewire router: error: {reason}", file=sys.stderr)
+    say(f"surewire router: error: {reason}\n")
     return code
 
 
 def _note(text: str) -> None:
-    print(f"surewire router: note: {text}", file=sys.stderr, flush=True)
+    say(f"surewire router: note: {text}\n")
 
 
 def _resolve_server(args: argparse.Namespace) -> Endpoint:
@@ -252,8 +253,8 @@ def _relay_until_end(relay: Relay, duration: int | None, *, live: bool) -> None:
         if left <= 0:
             break
         stopped = relay.run(left)
-        print(_CLEAR_LINE + live_text(relay), end="", file=sys.stderr, flush=True)
-    print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+        say(_CLEAR_LINE + live_text(relay))
+    say(_CLEAR_LINE)
 
 
 if __name__ == "__main__":

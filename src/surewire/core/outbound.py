@@ -166,8 +166,8 @@ class Outbound:
         start, stop = piece
         if self.rules.has_byte_acks:
             room = min(room, segment)
-            if start < board.size:  # its window may be smaller than was thought: a probe's business then
-                stop = min(stop, self.rules.max_offset)
+        if start < board.size > self.rules.max_offset:  # it may be smaller than was thought: a probe's business then
+            stop = min(stop, self.rules.max_offset)
         if stop - start > room and board.cut(start, stop, room) < stop:
             stop = start + room // segment * segment
         return (start, stop) if stop > start else None
@@ -443,8 +443,8 @@ class Outbound:
         piece = self._next_piece(self.rules.segment)
         if piece is not None:
             return self._transmit(*piece, now=now, retransmission=piece[0] < board.next_offset)
-        room = self.rules.max_offset - board.una  # a plain peer's window may be smaller than a segment
-        length = max(min(self.rules.segment, room), 1) if self.rules.has_byte_acks else self.rules.segment
+        room = self.rules.max_offset - board.una  # the window may be smaller than a segment
+        length = max(min(self.rules.segment, room), 1)
         piece = board.next_unacked(self._probing.next_offset, length)
         if piece is not None:
             if self.rules.has_byte_acks and self.log.bytes_in_flight >= _BYTE_ACKS_MAX_IN_FLIGHT:

@@ -319,6 +319,7 @@ class RdpSender:
         rules = self.outbound.rules
         rules.segment = self._stream.our_payload(self.outbound.log.next_number)
         rules.has_byte_acks = False
+        rules.max_offset = 0  # what was stated without a checksum before may have been damaged
         rules.may_finish_early = True
 
     # The end.
