@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from surewire.impair import LinkConfig, Scenario
 from surewire.lab.wired.capture import read_capture
+from surewire.lab.wired.laboratory import WiredLab
+from surewire.lab.wired.running import Patience, run_pair
 from tests.commands.lab_tools import ENVIRONMENT, LAB_RUN, client, run_lab, server
 from tests.drivers.wired_rooms import network_namespaces, network_namespaces_of, processes_with, require_lab, until
 
@@ -95,6 +98,35 @@ def test_a_failure_is_one_line_and_status_1(options: tuple[object, ...], command
     assert err.splitlines()[-1] == f"surewire lab run: error: {message}"
 
 
+def test_a_capture_that_cannot_be_written_is_a_failure_of_the_laboratory() -> None:
+    few = run_lab("--capture", "/dev/full", "--", *server(), ":::", *client("last"))
+    # More than its buffer holds: the emulator ends in mid-run, and nobody waits for the time-out.
+    many = run_lab("--capture", "/dev/full", "--", *server(), ":::", *_flood(3000))
+
+    for code, report, err in (few, many):
+        assert (code, report) == (3, {})
+        assert (
+            err.splitlines()[-1] == "surewire lab run: error: the emulator failed: [Errno 28] No space left on device"
+        )
+
+
+def _flood(count: int) -> list[str]:
+    script = (
+        "import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\n"
+        f"for _ in range({count}):\n    s.sendto(bytes(1000), (sys.argv[1], 9000))\ntime.sleep(60)\n"
+    )
+    return [sys.executable, "-c", script, "{server}"]
+
+
+def test_a_server_that_ends_well_without_listening_is_not_waited_for_longer_than_another() -> None:
+    require_lab()
+    with WiredLab(Scenario(name="perfect", up=LinkConfig(), down=LinkConfig())) as lab:
+        report = run_pair(lab, ["true"], ["true"], Patience(ready_s=0.3))
+
+    assert report.failure is not None and report.failure.startswith("the server did not listen within 0.3 s")
+    assert (report.server.exit, report.client.exit) == (0, None)
+
+
 def test_damage_reaches_a_program_only_past_the_checksum() -> None:
     """Every packet up is damaged: by default kernels see to it that none arrives, with the option all do."""
     listen = server("{server}")
@@ -124,10 +156,13 @@ def test_a_rebinding_changes_the_port_the_server_sees(tmp_path: Path) -> None:
     scenario = tmp_path / "rebinding.toml"
     scenario.write_text('description = "often"\n[rebinding]\nfirst = 0.2\nevery = 0.2\naddress = true\n')
     script = (
-        "import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\ns.settimeout(10)\nseen = set()\n"
-        "while len(seen) < 4:\n    s.sendto(b'x', (sys.argv[1], 9000))\n    seen.add(s.recv(2000))\n"
-        "    time.sleep(0.02)\n"
-        "s.sendto(b'last', (sys.argv[1], 9000))\ns.recv(2000)\n"
+        "import socket, sys, time\ns = socket.socket(type=socket.SOCK_DGRAM)\nseen = set()\n"
+        # An answer on its way while the NAT forgets is lost, so nobody waits for a certain one.
+        "s.setblocking(False)\nend = time.monotonic() + 20\n"
+        "while len(seen) < 4 and time.monotonic() < end:\n"
+        "    s.sendto(b'x', (sys.argv[1], 9000))\n    time.sleep(0.02)\n"
+        "    try:\n        while True: seen.add(s.recv(2000))\n    except BlockingIOError: pass\n"
+        "s.sendto(b'last', (sys.argv[1], 9000))\n"
     )
     code, report, err = run_lab(
         "--scenario", scenario, "--", *server(), ":::", sys.executable, "-c", script, "{server}"
@@ -152,6 +187,16 @@ def test_cross_traffic_shares_the_wire(tmp_path: Path) -> None:
     # At least an initial window each; how fast they go is the machine's business.
     assert min(moved.values()) > 14_000
     assert report["up"]["offered_bytes"] > moved["cubic", "up"]
+
+
+def test_cross_traffic_that_hardly_began_is_stopped_in_order(tmp_path: Path) -> None:
+    scenario = tmp_path / "crossing.toml"
+    flow = '[[cross-traffic]]\nalgorithm = "cubic"\ndirection = "down"\n'
+    scenario.write_text(f'description = "busy"\n[path]\nrate = "20M"\n{flow}')
+    for _ in range(3):
+        code, report, err = run_lab("--scenario", scenario, "--ready-after", 0, "--", "true", ":::", "true")
+        assert (code, err) == (0, "")
+        assert len(report["cross_traffic"]) == 1
 
 
 _FLOWS = [("cubic", "up"), ("newreno", "down")]

@@ -111,6 +111,43 @@ def test_without_a_seed_each_link_has_its_own(server: socket.socket) -> None:
         assert one.seed != other.seed
 
 
+def test_what_a_change_of_the_path_has_set_can_be_changed(server: socket.socket, client: socket.socket) -> None:
+    with surewire.lab.link(to=server, change=["0:loss=100:delay=3600000", "3600:loss=50"]) as link:
+        client.sendto(b"lost", link.address)
+        eventually(lambda: link.stats.up.lost == 1)
+        link.change(loss=0, delay=0)
+        client.sendto(b"1", link.address)
+        assert server.recv(10) == b"1"
+
+
+def test_a_change_of_the_path_does_not_end_a_blackout(server: socket.socket, client: socket.socket) -> None:
+    with surewire.lab.link(to=server, change="0:loss=0") as link:
+        with link.blackout():
+            client.sendto(b"gone", link.address)
+            eventually(lambda: link.stats.up.offered == 1)
+        client.sendto(b"1", link.address)
+        assert server.recv(10) == b"1"
+        assert link.stats.up.lost == 1
+
+
+def test_a_tap_may_use_the_link(server: socket.socket, client: socket.socket) -> None:
+    class Tap:
+        def on_sent(self, source: Any, destination: Any, datagram: bytes, now: int) -> None:
+            seen.append(link.stats.up.offered)
+            link.change(duplicate=0)
+
+        def on_delivered(self, source: Any, destination: Any, datagram: bytes, now: int) -> None:
+            link.rebind()
+
+    seen: list[int] = []
+    with surewire.lab.link(to=server, duplicate=100, tap=Tap()) as link:
+        client.sendto(b"1", link.address)
+        assert server.recv(10) == b"1"
+        eventually(lambda: link.stats.relay.rebindings == 1)
+        assert link.stats.up.duplicated == 0
+    assert seen == [0]
+
+
 def test_values_can_be_changed_and_a_direction_overrides_both(server: socket.socket, client: socket.socket) -> None:
     with surewire.lab.link(to=server, loss=100, up_loss=0) as link:
         client.sendto(b"1", link.address)

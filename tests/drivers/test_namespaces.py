@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,3 +214,14 @@ def outside() -> tuple[str, str]:
     found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in commands]
     # Counters and times of the host's interfaces do not stand in these.
     return found[0], found[1]
+
+
+def test_an_older_nsenter_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_lab()
+    older = tmp_path / "nsenter"
+    older.write_text(f'#!/bin/sh\ncase "$*" in *--wdns*) exit 1;; esac\nexec {shutil.which("nsenter")} "$@"\n')
+    older.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    with Namespaces(["one"]) as namespaces:
+        assert namespaces.run("one", ["pwd"]) == f"{tmp_path}\n"

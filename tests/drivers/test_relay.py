@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import socket
 import threading
 import time
@@ -263,10 +265,36 @@ def test_what_waits_for_delivery_is_limited() -> None:
     with bench(RelayConfig(max_pending_bytes=1_000, up=LinkConfig(delay=HOUR))) as b:
         client = b.client()
         for _ in range(3):
-            client.send(bytes(400))
+            client.send(bytes(300))
         b.until(lambda: b.relay.snapshot().overflowed == 1)
         assert b.relay.snapshot().pending == 2
         assert b.relay.up.offered == 2
+
+
+def test_empty_datagrams_take_memory_too() -> None:
+    with bench(RelayConfig(max_pending_bytes=1_000, up=LinkConfig(delay=HOUR))) as b:
+        client = b.client()
+        for _ in range(10):
+            client.send(b"")
+        b.until(lambda: b.relay.snapshot().overflowed == 5)
+        assert b.relay.snapshot().pending == 5
+
+
+def test_a_process_with_too_many_open_files_is_told_at_once() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1_200:
+        pytest.skip("so many files may not be opened here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1_200), hard))
+    files: list[int] = []
+    try:
+        while not files or files[-1] < 1_024:
+            files.append(os.open(os.devnull, os.O_RDONLY))
+        with pytest.raises(OSError, match="too many open files"), bench(RelayConfig()):
+            pass
+    finally:
+        for descriptor in files:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_late_deliveries_are_counted() -> None:

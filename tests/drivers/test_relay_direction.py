@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from surewire.drivers.relay_direction import Direction
+from surewire.drivers.relay_direction import WAITING_COST, Direction
 from surewire.impair import Change, Link, LinkConfig
 
 MS = 1_000_000
@@ -45,7 +45,7 @@ def test_deliveries_come_in_order_of_time_and_then_of_entry(name: str, limit: in
                 assert datagram == model[expected[taken][1]][2]
                 taken += 1
     assert taken > 20
-    assert direction.pending_bytes == sum(len(model[index][2]) for _, index in expected[taken:])
+    assert direction.pending_bytes == sum(len(model[index][2]) + WAITING_COST for _, index in expected[taken:])
     assert direction.stats == model_link.stats
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from surewire.drivers.namespaces import NamespaceError
+from surewire.drivers.namespaces import NamespaceError, Namespaces
 from surewire.impair import LinkConfig, Rebinding, Scenario
+from surewire.lab.wired import topology
 from surewire.lab.wired.laboratory import LabOptions, WiredLab
+from surewire.lab.wired.nat import nat_rules
 from tests.drivers.wired_rooms import require_lab, until
 
 PERFECT = Scenario(name="perfect", up=LinkConfig(), down=LinkConfig())
@@ -73,6 +78,55 @@ def test_only_a_nat_that_may_can_be_rebound(scenario: Scenario, options: LabOpti
     require_lab()
     with WiredLab(scenario, options) as lab, pytest.raises(NamespaceError, match="only a lab with a NAT"):
         lab.rebind()
+
+
+_STREAM = """
+import socket, sys
+with socket.create_server(("", 9000)) as listener:
+    print("ready", flush=True)
+    sock, _ = listener.accept()
+    while sock.recv(1 << 20):
+        pass
+    sock.sendall(bytes(1_000_000))
+"""
+_FETCH = """
+import socket, sys
+sock = socket.create_connection((sys.argv[1], 9000))
+sock.sendall(bytes(1_000_000))
+sock.shutdown(socket.SHUT_WR)
+while sock.recv(1 << 20):
+    pass
+"""
+
+
+@pytest.fixture
+def bridged() -> Iterator[Namespaces]:
+    """The laboratory as netem's wire has it, without netem."""
+    require_lab()
+    with Namespaces(topology.HOSTS) as namespaces:
+        topology.build_hosts(namespaces, nat=True)
+        topology.attach_veths(namespaces)
+        topology.raise_wire(namespaces, nat=True)
+        yield namespaces
+
+
+def test_netem_meets_only_packets_of_the_mtu(bridged: Namespaces) -> None:
+    server = bridged.start("server", [sys.executable, "-c", _STREAM], stdout=subprocess.PIPE)
+    assert server.stdout is not None and server.stdout.readline() == b"ready\n"
+    bridged.run("client", [sys.executable, "-c", _FETCH, topology.ADDRESSES["server"]])
+
+    for port in (topology.TO_SERVER, topology.TO_ROUTER):
+        sent = json.loads(bridged.run("wire", ["ip", "-json", "-stats", "link", "show", "dev", port]))[0]["stats64"][
+            "tx"
+        ]
+        # Ethernet headers are counted, too.
+        assert sent["bytes"] > 1_000_000 and sent["bytes"] / sent["packets"] <= topology.MTU + 14
+
+
+def test_on_a_wire_with_arp_a_nat_may_take_another_address(bridged: Namespaces) -> None:
+    bridged.run("router", ["nft", "-f", "-"], nat_rules(1, address=True))
+
+    assert " 0% packet loss" in bridged.run("client", ["ping", "-c", "1", "-W", "5", topology.ADDRESSES["server"]])
 
 
 def test_netem_where_there_is_none_is_one_line(lab: WiredLab) -> None:

@@ -31,6 +31,8 @@ from surewire.errors import SurewireError
 _INIT = Path(__file__).with_name("namespace_init.py")
 _PATIENCE_S = 10.0
 _CAP_SYS_ADMIN = 21
+# nsenter's own option for it, --wdns, came with util-linux 2.38.
+_IN_FOLDER = 'cd -- "$0" && exec "$@"'
 
 Stream = int | IO[bytes] | None
 """What `subprocess.Popen` takes as one of a process's standard streams."""
@@ -128,7 +130,7 @@ class Namespaces:
         net, pid, mount = (self._path(index) for index in (2 + self._names.index(name), 0, 1))
         enter = ["nsenter", f"--net={net}", f"--pid={pid}", f"--mount={mount}"]
         process = subprocess.Popen(
-            [*enter, f"--wdns={os.getcwd()}", "--", *command],
+            [*enter, "--", "sh", "-c", _IN_FOLDER, os.getcwd(), *command],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -28,9 +28,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, cast
 
-from surewire.drivers.relay_clients import Client, Clients
+from surewire.drivers.relay_clients import MAX_DESCRIPTOR, Client, Clients
 from surewire.drivers.relay_config import LATE, RelayConfig, RelayStats
-from surewire.drivers.relay_direction import Direction, Due
+from surewire.drivers.relay_direction import WAITING_COST, Direction, Due
 from surewire.drivers.relay_port import Arrival, Port
 from surewire.drivers.relay_sockets import Endpoint, SocketAddress, Waker, add_drops, has_many_addresses, open_bound
 from surewire.errors import ConfigError
@@ -67,7 +67,7 @@ class Relay:
         """Bind the listening socket.
 
         Raises:
-            OSError: it cannot be bound.
+            OSError: it cannot be bound, or the process has so many files open that select() cannot watch it.
             ConfigError: the source address is to change, and towards this server there is only one.
         """
         rebinding = config.rebinding
@@ -91,7 +91,14 @@ class Relay:
 
         self._clients = Clients(server, config.max_clients, self._stats, make_port)
         self._listener = make_port(open_bound(listen))
-        self._waker = Waker()
+        try:
+            self._waker = Waker()
+        except OSError:
+            self._listener.close()
+            raise
+        if max(self._listener.fileno(), self._waker.fileno()) > MAX_DESCRIPTOR:
+            self.close()
+            raise OSError(errno.EMFILE, f"this process has too many open files for a relay (over {MAX_DESCRIPTOR})")
 
     def __enter__(self) -> Relay:
         return self
@@ -118,12 +125,12 @@ class Relay:
     @property
     def up_config(self) -> LinkConfig:
         """What the path from clients to the server does now."""
-        return self._up.link.config
+        return self._up.config(now=time.monotonic_ns())
 
     @property
     def down_config(self) -> LinkConfig:
         """What the path from the server to clients does now."""
-        return self._down.link.config
+        return self._down.config(now=time.monotonic_ns())
 
     @property
     def active_clients(self) -> int:
@@ -260,7 +267,7 @@ class Relay:
         up, down = self._up, self._down
         direction = up if owner is None else down
         for datagram in datagrams:
-            if up.pending_bytes + down.pending_bytes + len(datagram) > self._config.max_pending_bytes:
+            if up.pending_bytes + down.pending_bytes + len(datagram) + WAITING_COST > self._config.max_pending_bytes:
                 stats.overflowed += 1
                 continue
             if self._tap is not None:

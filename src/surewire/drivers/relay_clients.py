@@ -14,9 +14,10 @@ from surewire.drivers.relay_config import RelayStats
 from surewire.drivers.relay_port import Port
 from surewire.drivers.relay_sockets import Endpoint, SocketAddress, add_drops, open_connected
 
-# select() takes no higher descriptor (FD_SETSIZE); it is used because its timeout counts
-# microseconds, where epoll's and poll's round up to milliseconds and would add as much delay.
-_MAX_DESCRIPTOR = 1023
+MAX_DESCRIPTOR = 1023
+"""select() takes no higher one (FD_SETSIZE). It is used because its timeout counts microseconds, where epoll's and
+poll's round up to milliseconds and would add as much delay."""
+
 _LOOPBACK_HOSTS = 253  # 127.0.0.2 to 127.0.0.254
 
 
@@ -127,7 +128,7 @@ class Clients:
     def _open(self) -> Port | None:
         with suppress(OSError):
             sock = open_connected(self._server, source=self._source)
-            if sock.fileno() <= _MAX_DESCRIPTOR:
+            if sock.fileno() <= MAX_DESCRIPTOR:
                 return self._make_port(sock)
             sock.close()
         return None

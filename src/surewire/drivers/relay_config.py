@@ -33,8 +33,9 @@ class RelayConfig:
             Default 256: a socket each, well below the usual limit of 1,024 open files.
         idle_timeout: ns without a datagram either way after which a client's socket is closed, > 0.
             Default five minutes, as RFC 4787 section 4.3 recommends for a NAT.
-        max_pending_bytes: bytes waiting to be delivered at any time, > 0; what comes beyond is dropped
-            and counted. Default 256 MiB: two seconds of a gigabit a second.
+        max_pending_bytes: memory of what waits to be delivered at any time, bytes, > 0: the datagrams and some 200
+            bytes each; what comes beyond is dropped and counted. Default 256 MiB: almost two seconds of a gigabit a
+            second.
         offload: read and send several datagrams with one system call, and ask when each arrived, where the
             system can (Linux). Without it a datagram's delay begins when it is read.
 
@@ -96,4 +97,4 @@ class RelayStats:
     @property
     def kept_up(self) -> bool:
         """Whether the path was as configured: nothing late, nothing dropped that the links let pass."""
-        return not (self.late or self.overflowed or self.congested or self.receive_drops)
+        return not (self.late or self.overflowed or self.congested or self.receive_drops or self.clients_refused)

@@ -17,6 +17,9 @@ from surewire.impair import Link, LinkConfig, LinkStats
 
 Owner = TypeVar("Owner")
 
+WAITING_COST = 192
+"""Bytes of memory that a waiting delivery takes beside its datagram, counted with it: an empty one is not free."""
+
 Due = tuple[int, int, Owner, bytes]
 """When (ns), a count that is never the same twice, whose it is, the datagram."""
 
@@ -26,7 +29,7 @@ class Direction(Generic[Owner]):
 
     Attributes:
         link: the link in use now.
-        pending_bytes: bytes of the deliveries not yet taken.
+        pending_bytes: memory that the deliveries not yet taken need, bytes.
     """
 
     def __init__(self, config: LinkConfig, rng: random.Random) -> None:
@@ -56,6 +59,10 @@ class Direction(Generic[Owner]):
         first = self._first()
         return None if first is None else first[0]
 
+    def config(self, *, now: int) -> LinkConfig:
+        """What the link does at `now` (ns)."""
+        return self.link.config if self._begun is None else self.link.config.after(now - self._begun)
+
     def owners(self) -> set[Owner]:
         """Those with a delivery not yet taken. Looks at each of them."""
         return {due[2] for due in self._in_order} | {due[2] for due in self._overtaking}
@@ -75,7 +82,7 @@ class Direction(Generic[Owner]):
         in_order = self._in_order
         for at, copy in self.link.transmit(datagram, now=now):
             self._count += 1
-            self.pending_bytes += len(copy)
+            self.pending_bytes += len(copy) + WAITING_COST
             if in_order and at < in_order[-1][0]:
                 heappush(self._overtaking, (at, self._count, owner, copy))
             else:
@@ -94,7 +101,7 @@ class Direction(Generic[Owner]):
                 heappop(overtaking)
             else:
                 in_order.popleft()
-        self.pending_bytes -= sum([len(due[3]) for due in taken])
+        self.pending_bytes -= sum([len(due[3]) for due in taken]) + len(taken) * WAITING_COST
         return taken
 
     def change(self, config: LinkConfig) -> None:

@@ -6,7 +6,8 @@ when it is made, so a configuration that exists makes sense. Times are ns, rates
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from surewire.errors import ConfigError
 from surewire.impair.checks import check_optional_whole, check_probability, check_whole
@@ -216,6 +217,15 @@ class LinkConfig:
         check_optional_whole("queue_packets", self.queue_packets, least=0)
         self._check_drops()
         self._check_times()
+
+    def after(self, elapsed: int) -> LinkConfig:
+        """The same link from `elapsed` (ns) on: changes that have come are its values, only those to come are left."""
+        past = [change for change in self.changes if change.at <= elapsed]
+        values: dict[str, Any] = {}
+        for change in past:
+            given = {"rate": change.rate, "delay": change.delay, "loss": change.loss}
+            values.update({name: value for name, value in given.items() if value is not None})
+        return replace(self, changes=self.changes[len(past) :], **values)
 
     def _check_drops(self) -> None:
         previous = 0

@@ -14,6 +14,9 @@ from surewire.errors import ConfigError
 NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 
+_LONGEST = 1_000_000_000 * NS_PER_S
+"""Thirty years, in ns: beyond, times fit neither the clocks nor the timers of a host."""
+
 
 def parse_percent(value: object) -> float:
     """A percentage as a probability: '10', '10%' and 10 are 0.1.
@@ -29,13 +32,13 @@ def parse_percent(value: object) -> float:
 
 
 def parse_milliseconds(value: object) -> int:
-    """Milliseconds, fractions allowed, as ns; at least 0 (ConfigError)."""
-    return round(_number(value, "milliseconds") * _NS_PER_MS)
+    """Milliseconds, fractions allowed, as ns; at least 0, at most thirty years (ConfigError)."""
+    return _time(value, "milliseconds", _NS_PER_MS)
 
 
 def parse_seconds(value: object) -> int:
-    """Seconds, fractions allowed, as ns; at least 0 (ConfigError)."""
-    return round(_number(value, "seconds") * NS_PER_S)
+    """Seconds, fractions allowed, as ns; at least 0, at most thirty years (ConfigError)."""
+    return _time(value, "seconds", NS_PER_S)
 
 
 def parse_rate(value: object) -> int:
@@ -132,6 +135,13 @@ def _number(value: object, what: str, *, shown: object = None) -> Decimal:
         if number.is_finite() and 0 <= float(number) < float("inf"):
             return number
     raise ConfigError(f"expected {what}, at least 0, not {_shown(value if shown is None else shown)}")
+
+
+def _time(value: object, what: str, unit: int) -> int:
+    time = round(_number(value, what) * unit)
+    if time > _LONGEST:
+        raise ConfigError(f"expected {what}, at most {_LONGEST // unit}, not {_shown(value)}")
+    return time
 
 
 def _scaled(value: object, base: int, what: str) -> int:

@@ -145,7 +145,7 @@ class LossyLink:
             LocalProtocolError: the link is closed.
         """
         before = self._ask(lambda: (self._relay.up_config, self._relay.down_config))
-        up, down = (replace(config, loss=1.0, max_loss_run=None) for config in before)
+        up, down = (replace(config, loss=1.0, max_loss_run=None, changes=()) for config in before)
         self._ask(lambda: self._relay.change(up=up, down=down))
         try:
             yield
@@ -215,6 +215,8 @@ class LossyLink:
 
         if self._last is not None:
             raise LocalProtocolError("the link is closed")
+        if threading.current_thread() is self._thread:
+            return what()  # a tap asks; to wait for its own thread would be forever
         self._relay.post(reply)
         while True:
             # Asked before the wait, so that an answer given just before the thread's end is not missed.

@@ -55,6 +55,9 @@ def _read(path: Path) -> bytes:
 def _parse(name: str, content: bytes, where: str) -> Scenario:
     try:
         table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        # Beside what is no TOML or no UTF-8, numbers of thousands of digits.
         raise ConfigError(f"{where} is no TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{where} is nested too deeply") from error
     return parse_scenario(name, table)

@@ -55,8 +55,8 @@ NO_NUMBERS = ["", "x", "-1", "nan", "inf", "1e999", -1, float("nan"), float("inf
     ("parse", "refused"),
     [
         (quantities.parse_percent, [*NO_NUMBERS, "100.1", 101, "10%%"]),
-        (quantities.parse_milliseconds, [*NO_NUMBERS, "5ms"]),
-        (quantities.parse_seconds, NO_NUMBERS),
+        (quantities.parse_milliseconds, [*NO_NUMBERS, "5ms", "1e305", "1000000000001"]),
+        (quantities.parse_seconds, [*NO_NUMBERS, "1e300", 1_000_000_001]),
         (quantities.parse_rate, [*NO_NUMBERS, "0", "0.2", "M", "20X", "infM", "-1M", 0]),
         (quantities.parse_size, [*NO_NUMBERS, "k", "unlimited"]),
         (quantities.parse_count, [*NO_NUMBERS, "1.5", 1.5]),

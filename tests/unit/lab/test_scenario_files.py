@@ -133,7 +133,14 @@ def test_a_file_of_ones_own_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"x =", "is no TOML"), (b"\xff", "is no TOML"), (b"loss = 1", "scenario bad: ")]
+    ("content", "said"),
+    [
+        (b"x =", "is no TOML"),
+        (b"\xff", "is no TOML"),
+        (b"loss = 1", "scenario bad: "),
+        (b"x = " + b"1" * 5000, "is no TOML"),
+        (b"x = " + b"[" * 9999, "nested"),
+    ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "bad.toml"

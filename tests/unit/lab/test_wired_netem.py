@@ -60,7 +60,9 @@ def test_what_netem_cannot_do(config: LinkConfig, reason: str) -> None:
         (LinkConfig(rate=1000), "rate"),
         (LinkConfig(corrupt=0.1), "corrupt_bits"),
         (LinkConfig(corrupt=0.1, corrupt_bits=1), None),
-        (LinkConfig(delay=MS, jitter=MS, loss=0.1, duplicate=0.1), None),
+        (LinkConfig(delay=MS, jitter=MS, loss=0.1), None),
+        (LinkConfig(delay=MS, duplicate=0.1), None),
+        (LinkConfig(delay=MS, jitter=MS, loss=0.1, duplicate=0.1), "duplicate beside loss"),
     ],
 )
 def test_what_netem_does_exactly(config: LinkConfig, reason: str | None) -> None:

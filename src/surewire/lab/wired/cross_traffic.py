@@ -3,8 +3,9 @@
     python -m surewire.lab.wired.cross_traffic listen|connect HOST PORT FLOWS send|receive ALGORITHM
 
 The side that sends has the congestion control ALGORITHM of the kernel and always something to send. Each side prints
-{"event": "ready"} when it listens or is connected, and on SIGTERM, or when the other side ends, one JSON object:
-{"bytes": N}, received or sent. The sender ends abruptly, so that nothing more of it comes.
+{"event": "started"} when it can be told to stop, {"event": "ready"} when it listens or is connected, and on SIGTERM, or
+when the other side ends, one JSON object: {"bytes": N}, received or sent. The sender ends abruptly, so that nothing
+more of it comes.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ class _Stop(Exception):
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
     role, host, port, flows, task, algorithm = sys.argv[1:]
-    signal.signal(signal.SIGTERM, _on_signal)
     moved = [0]
     sockets: list[socket.socket] = []
     try:
+        signal.signal(signal.SIGTERM, _on_signal)
+        print(json.dumps({"event": "started"}), flush=True)
         sockets += _open(role, (host, int(port)), int(flows), algorithm)
         _move(sockets, moved, sending=task == "send")
     except (_Stop, ConnectionError):

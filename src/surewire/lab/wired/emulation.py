@@ -67,6 +67,9 @@ class PlacedWire(Protocol):
     def has_begun(self) -> bool:
         """Whether a packet has been on it."""
 
+    def check(self) -> None:
+        """See whether it still works. Raises NamespaceError if not; the text says why."""
+
     def finish(self) -> WireReport:
         """Take it away.
 
@@ -107,13 +110,19 @@ class TunWire:
 
     def has_begun(self) -> bool:
         """Whether a packet has been on it."""
-        if not self._begun and has_line(self._process):
-            self._await("begin")
-            self._begun = True
+        self.check()
         return self._begun
+
+    def check(self) -> None:
+        """See whether the emulator still runs. Raises NamespaceError if not; the text says why."""
+        if has_line(self._process):
+            # After the first packet it says nothing more until it is stopped, but for an error.
+            self._await(*() if self._begun else ("begin",))
+            self._begun = True
 
     def finish(self) -> WireReport:
         """Stop the emulator and read its counters. Raises NamespaceError if it failed."""
+        self.check()
         try:
             unread = topology.wire_drops(self._namespaces)
         except NamespaceError as error:
@@ -136,7 +145,7 @@ class TunWire:
 
 
 class NetemWire:
-    """The kernel's netem at both ends of a veth pair."""
+    """The kernel's netem at both ports of a bridge."""
 
     def __init__(self, namespaces: Namespaces, config: WireConfig) -> None:
         """Join router and server.
@@ -146,21 +155,24 @@ class NetemWire:
             NamespaceError: a command failed.
         """
         self._namespaces = namespaces
-        ends = ((topology.ROUTER, WAN_INTERFACE, config.up), (topology.SERVER, topology.SERVER_INTERFACE, config.down))
-        commands = [(host, netem.netem_command(device, link)) for host, device, link in ends]
+        ends = ((topology.TO_SERVER, config.up), (topology.TO_ROUTER, config.down))
+        commands = [netem.netem_command(device, link) for device, link in ends]
         topology.attach_veths(namespaces)
-        for host, command in commands:
-            namespaces.run(host, command)
+        for command in commands:
+            namespaces.run(topology.WIRE, command)
 
     def has_begun(self) -> bool:
         """Whether a packet has been on it."""
-        counters = netem.netem_counters(self._namespaces, topology.ROUTER, WAN_INTERFACE)
+        counters = netem.netem_counters(self._namespaces, topology.WIRE, topology.TO_SERVER)
         return any(counters.values())
+
+    def check(self) -> None:
+        """Nothing: the kernel does not stop."""
 
     def finish(self) -> WireReport:
         """Read the counters."""
-        up = netem.netem_counters(self._namespaces, topology.ROUTER, WAN_INTERFACE)
-        down = netem.netem_counters(self._namespaces, topology.SERVER, topology.SERVER_INTERFACE)
+        up = netem.netem_counters(self._namespaces, topology.WIRE, topology.TO_SERVER)
+        down = netem.netem_counters(self._namespaces, topology.WIRE, topology.TO_ROUTER)
         return WireReport(emulator="netem", up=up, down=down, wire={}, unread=0)
 
 

@@ -48,14 +48,16 @@ def _serve(order: dict[str, Any], config: WireConfig) -> None:
         client, server = (open_tun(name) for name in order["interfaces"])
         for descriptor in (client, server):
             stack.callback(os.close, descriptor)
-        observer = None
-        if order["capture"] is not None:
-            file = stack.enter_context(open(order["capture"], "wb", buffering=_CAPTURE_BUFFER))
-            observer = CaptureWriter(file, epoch=time.time_ns() - time.monotonic_ns()).write
-        _hurry()
-        wire = Wire(client, server, config, observer)
-        _say("ready")
-        wire.run(sys.stdin.fileno(), on_first=lambda: _say("begin"))
+        # Closed before "end" is said: its last part is written then, and that may fail.
+        with contextlib.ExitStack() as capturing:
+            observer = None
+            if order["capture"] is not None:
+                file = capturing.enter_context(open(order["capture"], "wb", buffering=_CAPTURE_BUFFER))
+                observer = CaptureWriter(file, epoch=time.time_ns() - time.monotonic_ns()).write
+            _hurry()
+            wire = Wire(client, server, config, observer)
+            _say("ready")
+            wire.run(sys.stdin.fileno(), on_first=lambda: _say("begin"))
         _say(
             "end",
             up=dataclasses.asdict(wire.up.stats),

@@ -147,6 +147,7 @@ class WiredLab:
         Raises:
             NamespaceError: one of our own processes failed.
         """
+        self._wire.check()
         self._other_flows.tend()
         if self._rebinding is None:
             return

@@ -38,12 +38,17 @@ def netem_exists(namespaces: Namespaces, host: str) -> bool:
 
 
 def why_not_exactly(config: LinkConfig) -> str | None:
-    """What of a link netem does otherwise than `surewire.impair`, as a name of a field; None for nothing."""
+    """What of a link netem does otherwise than `surewire.impair`, as a name of a field; None for nothing.
+
+    It draws duplication and loss for a packet side by side: one that is both arrives once, and a copy may be lost too.
+    """
     impossible = _why_not(config)
     if impossible is not None:
         return impossible
     if config.rate is not None:
         return "rate"
+    if config.duplicate and (config.loss or config.bursts is not None):
+        return "duplicate beside loss"
     return "corrupt_bits" if config.corrupt and config.corrupt_bits != 1 else None
 
 

@@ -81,7 +81,8 @@ class _Entry:
         self._started_at = 0.0
         self._seconds: float | None = None
         self._listener = self._start(topology.SERVER, "listen", "receive" if entry.direction == "up" else "send")
-        read_message(self._listener, "cross traffic")
+        for _ in ("started", "ready"):
+            read_message(self._listener, "cross traffic")
 
     def tend(self, elapsed_s: float) -> None:
         if self._connector is None and elapsed_s * 1e9 >= self._entry.start:
@@ -94,7 +95,11 @@ class _Entry:
 
     def stop(self) -> None:
         if self._seconds is None:
-            self._seconds = 0.0 if self._connector is None else time.monotonic() - self._started_at
+            self._seconds = 0.0
+            if self._connector is not None:
+                # A signal before "started" would end it without a count, or reach nobody.
+                read_message(self._connector, "cross traffic")
+                self._seconds = time.monotonic() - self._started_at
             for process in self._processes():
                 stop(process, signal.SIGTERM)
 

@@ -177,7 +177,8 @@ def _await_ready(lab: WiredLab, serving: Command, before: set[tuple[str, str]], 
     if patience.ready_after_s is not None:
         _await_end(lab, serving, patience.ready_after_s)
         return _early_end(serving)
-    while serving.seconds < patience.ready_s:
+    deadline = time.monotonic() + patience.ready_s
+    while time.monotonic() < deadline:
         # One that ended well may have left a process that serves.
         failure = _early_end(serving)
         if failure is not None:

@@ -6,8 +6,8 @@
 
 The network of the RDP text's lab (section 4, figure 2), with two PCs for its one with two network cards. Each host is
 a network namespace. Client and router are joined by a veth pair, which impairs nothing. The wire joins two interfaces
-that somebody else has put into the namespaces "router" and "server" (`TUN`), or is a second veth pair for the kernel's
-netem (`VETH`). MTU 1500 everywhere, IPv4 only: IPv6 is off, so that no router solicitation counts as traffic.
+that somebody else has put into the namespaces "router" and "server" (`attach_tuns`), or is a bridge for the kernel's
+netem (`attach_veths`). MTU 1500 everywhere, IPv4 only: IPv6 is off, so that no router solicitation counts as traffic.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from surewire.lab.wired.nat import LAN, WAN_INTERFACE, nat_rules
 
 CLIENT, ROUTER, SERVER, WIRE = "client", "router", "server", "wire"
 HOSTS = (CLIENT, ROUTER, SERVER, WIRE)
-"""The namespaces; in `wire` only the emulator runs."""
+"""The namespaces; in `wire` only the emulator runs, or the bridge is."""
 
 SERVER_INTERFACE = "eth1"
+TO_ROUTER, TO_SERVER = "to-router", "to-server"
 ADDRESSES = {CLIENT: "192.168.1.100", ROUTER: "10.10.1.1", SERVER: "10.10.1.100"}
 """Where each host is reached; of the router the outer address, which the server sees behind a NAT."""
 
 COMMANDS = ("ip", "nft")
 MTU = 1500
 
+_NET = "10.10.1.0/24"
 _ROUTER_LAN = "192.168.1.1"
 _QUIET_IPV6 = 'for file in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -e "$file" ] || echo 1 >"$file" || exit; done'
 _FORWARD = "echo 1 >/proc/sys/net/ipv4/ip_forward"
@@ -42,7 +44,7 @@ def build_hosts(namespaces: Namespaces, *, nat: bool) -> None:
     Raises:
         NamespaceError: a command failed.
     """
-    for host in (CLIENT, ROUTER, SERVER):
+    for host in HOSTS:
         namespaces.run(host, ["sh", "-c", _QUIET_IPV6])
     _ip(
         namespaces,
@@ -80,19 +82,24 @@ def attach_tuns(namespaces: Namespaces) -> None:
 
 
 def attach_veths(namespaces: Namespaces) -> None:
-    """Join router and server by a veth pair.
+    """Join router and server by a bridge in the namespace `wire`, with its interfaces `TO_ROUTER` and `TO_SERVER`.
+
+    What leaves these are packets of at most the MTU: `gso_max_segs` has the hosts' interfaces cut what the kernel
+    carries as one large packet, which a queue on them would still see, and lose, whole.
 
     Raises:
         NamespaceError: a command failed.
     """
-    peer = f"peer name {SERVER_INTERFACE} mtu {MTU} address {_MACS[SERVER]} netns {namespaces.path(SERVER)}"
-    _ip(namespaces, ROUTER, f"link add {WAN_INTERFACE} mtu {MTU} address {_MACS[ROUTER]} type veth {peer}")
-    # Entered by hand, since a lost ARP request would be none of the traffic's business.
-    for host, device, other in ((ROUTER, WAN_INTERFACE, SERVER), (SERVER, SERVER_INTERFACE, ROUTER)):
+    ends = ((ROUTER, WAN_INTERFACE, TO_ROUTER, SERVER), (SERVER, SERVER_INTERFACE, TO_SERVER, ROUTER))
+    _ip(namespaces, WIRE, "link add bridge type bridge mcast_snooping 0", "link set bridge up")
+    for host, device, port, other in ends:
+        peer = f"peer name {device} mtu {MTU} address {_MACS[host]} netns {namespaces.path(host)}"
+        _ip(namespaces, WIRE, f"link add {port} mtu {MTU} type veth {peer}", f"link set {port} master bridge up")
         _ip(
             namespaces,
             host,
-            f"link set {device} up",
+            f"link set {device} gso_max_segs 1 up",
+            # Entered by hand, since a lost ARP request would be none of the traffic's business.
             f"neigh add {ADDRESSES[other]} lladdr {_MACS[other]} dev {device} nud permanent",
         )
 
@@ -105,8 +112,10 @@ def raise_wire(namespaces: Namespaces, *, nat: bool) -> None:
     """
     for host, device in ((ROUTER, WAN_INTERFACE), (SERVER, SERVER_INTERFACE)):
         _ip(namespaces, host, f"addr add {ADDRESSES[host]}/24 dev {device}", f"link set {device} up")
-    if not nat:
-        _ip(namespaces, SERVER, f"route add {LAN} via {ADDRESSES[ROUTER]}")
+    # The addresses that a NAT takes when it is rebound are nobody's: on a wire with ARP nobody would answer for them.
+    networks = (_NET,) if nat else (_NET, LAN)
+    by_router = f"via {ADDRESSES[ROUTER]} dev {SERVER_INTERFACE} onlink"
+    _ip(namespaces, SERVER, *(f"route replace {network} {by_router}" for network in networks))
 
 
 def wire_drops(namespaces: Namespaces) -> int:

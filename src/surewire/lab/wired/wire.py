@@ -42,7 +42,9 @@ LATE = 2_000_000
 process needs to wake up, well below the round trips that are worth emulating."""
 
 MAX_PENDING_BYTES = 256 * 1024 * 1024
-"""What may be under way in both directions together; what comes beyond is dropped and counted."""
+"""What may be under way in both directions together, in memory; what comes beyond is dropped and counted."""
+
+_WAITING_COST = 192  # bytes of memory a packet under way takes beside its own
 
 Observer = Callable[[str, str, bytes, int], None]
 """Told of each packet: "up" or "down", "offered" or "delivered", the packet, the time in ns (monotonic)."""
@@ -175,7 +177,7 @@ class Wire:
                 continue
             if self._observer is not None:
                 self._observer(way.name, "offered", packet, now)
-            if self._pending_bytes + len(packet) > MAX_PENDING_BYTES:
+            if self._pending_bytes + len(packet) + _WAITING_COST > MAX_PENDING_BYTES:
                 self.stats.overflowed += 1
                 continue
             for at, copy in link.transmit(packet, now=now):
@@ -184,7 +186,7 @@ class Wire:
                 # The count keeps equal times in order and spares comparing ways.
                 self._count += 1
                 heapq.heappush(due, (at, self._count, way, copy))
-                self._pending_bytes += len(copy)
+                self._pending_bytes += len(copy) + _WAITING_COST
         return BATCH
 
     def _deliver_due(self) -> None:
@@ -194,7 +196,7 @@ class Wire:
         now = time.monotonic_ns()
         while due and due[0][0] <= now:
             at, _, way, packet = heapq.heappop(due)
-            self._pending_bytes -= len(packet)
+            self._pending_bytes -= len(packet) + _WAITING_COST
             actual = time.monotonic_ns()
             lateness = actual - at
             if lateness > stats.worst_lateness:
