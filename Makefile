@@ -4,6 +4,8 @@
 # make streamer-single  puts Streamer as one file, beside its tester, into build/streamer-single
 # make mutants    breaks the core in 98 ways, one at a time, and counts what the tests notice (long);
 #                 MUTANTS_ARGS="--only loss" chooses
+# make fuzz       2,000 random conversations in virtual time, each checked; FUZZ_ARGS="--seeds 100000 --minimize"
+# make matrix     every protocol on every scenario, against the table on record (docs/scenarios.md)
 # make lint       linter, format check, types
 # make clean      removes what was built; make distclean also removes the venv
 #
@@ -14,6 +16,7 @@ VENV ?= .venv
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 MUTANTS_ARGS ?=
+FUZZ_ARGS ?= --seeds 2000
 JOBS ?= 2
 
 EXECUTABLES := rdps rdpr
@@ -22,7 +25,7 @@ SOURCES := $(shell find src -name '*.py')
 # pip writes it last, so an interrupted installation is taken up again
 STAMP := $(VENV)/.installed
 
-.PHONY: all demo streamer-single test mutants lint clean distclean python-is-new-enough
+.PHONY: all demo streamer-single test fuzz matrix mutants lint clean distclean python-is-new-enough
 
 # The work inside one target is what takes the time; in order, even `make -j clean all` is right.
 .NOTPARALLEL:
@@ -44,6 +47,12 @@ $(SINGLE)/streamer.py: $(SOURCES) streamer/streamer.py $(wildcard scripts/bundle
 
 test: all $(STAMP)
 	"$(VENV)/bin/python" -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+fuzz: $(STAMP)
+	"$(VENV)/bin/python" -m surewire.apps.cli sim fuzz --jobs $(JOBS) $(FUZZ_ARGS)
+
+matrix: $(STAMP)
+	"$(VENV)/bin/python" -m surewire.apps.cli sim matrix --jobs $(JOBS) --check docs/scenarios.md
 
 mutants: $(STAMP)
 	"$(VENV)/bin/python" -m scripts.mutants --jobs $(JOBS) $(MUTANTS_ARGS)

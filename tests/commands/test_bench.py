@@ -34,6 +34,8 @@ def bench(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("streamer.py S4 --pairs 2 --jobs 2 --numbers 300", "2 runs, 0 failed"),
         ("streamer.py S7 --pairs 1 --numbers 300", "ceiling at 10 ms  118570 B/s, reached"),
         ("streamer.py simulated --runs 2 --jobs 1", "4 runs, 0 failed"),
+        ("simulator.py network --repeat 1 --scale 0.05", "network"),
+        ("cross_traffic.py --scale 0.001 --seeds 1 --jobs 1", "Jain's index"),
     ],
 )
 def test_a_benchmark_runs(command: str, said: str, tmp_path: Path) -> None:

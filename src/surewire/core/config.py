@@ -32,7 +32,8 @@ class TransportConfig:
         tail_ping_interval: wait for a ping at the end of what there is to send, while there is effort to spend.
         max_pto: longest wait between probes. A path that returns after an outage is noticed this soon.
         idle_timeout: silence of the peer after which an open connection is lost.
-        stall_timeout: time after which a connection is lost whose peer answers, but takes nothing of what is sent.
+        stall_timeout: time after which a connection is lost whose peer answers, but takes nothing of what is sent;
+            see `stall_limit`.
         handshake_timeout: time after which an unanswered opening is given up.
         linger: TIME_WAIT: how long after the last FIN a receiver still answers, unless the sender says that
             it is done: an outage of 10 s that swallows the last ACK, the sender's longest wait, and some.
@@ -65,6 +66,11 @@ class TransportConfig:
     receive_window: int = 16 << 20
     max_gaps: int = 16_384
     max_train: int = 44
+
+    @property
+    def stall_limit(self) -> int:
+        """`stall_timeout`, or twice the silence allowed: an outage is no stall, nor is the time to recover from it."""
+        return max(self.stall_timeout, 2 * self.idle_timeout)
 
     def __post_init__(self) -> None:
         """Refuse values that no connection can work with.

@@ -132,7 +132,7 @@ class Outbound:
         """
         board = self.scoreboard
         is_open = board.una < min(board.size, board.next_offset) and not self._is_window_closed
-        return self.advanced_at + self._config.stall_timeout if is_open else None
+        return self.advanced_at + self._config.stall_limit if is_open else None
 
     def ask(self) -> None:
         """Let a probe go out although nothing is missing: is the peer still there?"""

@@ -170,7 +170,7 @@ class RdpReceiver:
         transport = self.config.transport
         seconds, what = transport.idle_timeout / NS_PER_S, "the sender has been silent"
         if self._stalls_at <= now:
-            seconds, what = transport.stall_timeout / NS_PER_S, "the sender goes on, but nothing new has arrived"
+            seconds, what = transport.stall_limit / NS_PER_S, "the sender goes on, but nothing new has arrived"
         self._fail(IdleTimeout(f"{what} for {seconds:g} s"), Input.TIMEOUT, reason="the other side fell silent")
 
     def confirm(self, *, now: int) -> None:
@@ -469,7 +469,7 @@ class RdpReceiver:
 
     @property
     def _stalls_at(self) -> int:
-        return self._incoming.advanced_at + self.config.transport.stall_timeout
+        return self._incoming.advanced_at + self.config.transport.stall_limit
 
     def _arm_linger(self, now: int) -> None:
         linger = self.config.transport.linger if self.is_ours else self.config.plain_linger

@@ -345,7 +345,7 @@ class RdpSender:
                 f"all data were acknowledged, but the receiver did not confirm the file within {seconds:g} s"
             )
         elif stalls_at is not None and stalls_at <= now:
-            seconds = self.config.transport.stall_timeout / NS_PER_S
+            seconds = self.config.transport.stall_limit / NS_PER_S
             error = IdleTimeout(f"the receiver answers, but has taken nothing of what was sent for {seconds:g} s")
         else:
             error = IdleTimeout(f"the receiver has been silent for {seconds:g} s")

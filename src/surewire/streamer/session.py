@@ -404,7 +404,7 @@ class StreamerSession:
             seconds += self.config.keepalive_interval / NS_PER_S
             self._close(Input.TIMEOUT, error=IdleTimeout(f"the peer has been silent for {seconds:g} s, asked or not"))
         elif stalls_at is not None and stalls_at <= now:
-            seconds = self.config.transport.stall_timeout / NS_PER_S
+            seconds = self.config.transport.stall_limit / NS_PER_S
             self._close(
                 Input.TIMEOUT,
                 error=IdleTimeout(

@@ -15,7 +15,7 @@ from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 PROTOCOLS = ("rdp", "streamer")
 
 _SEGMENT = 1_456  # bytes of data in a full packet of Streamer
-_DATAGRAMS = 150  # with data, in each direction at most; repeats and acknowledgments come on top
+_DATAGRAMS = 250  # with data, in each direction at most; repeats and acknowledgments come on top
 _PATIENT = 0.7  # share of cases whose sides wait so long that nothing but success will do on most paths
 _SIZES = (0, 1, 2, 100, 935, 936, 959, 960, 1456, 1457, 3_000)
 _PIECES = (1, 4, 5, 100, 1_455, 1_456, 1_457, 6_000, 12_345)
@@ -39,7 +39,7 @@ def _size(dice: Dice, piece: int) -> int:
     if dice.chance(0.25):
         size = dice.pick(_SIZES)
     else:
-        size = dice.stretched(1, dice.pick((3_000, 30_000, 30_000, 100_000, 400_000)))
+        size = dice.stretched(1, dice.pick((3_000, 30_000, 100_000, 100_000, 400_000)))
     return min(size, _DATAGRAMS * max(piece, 1) * (3 if dice.chance(0.05) else 1))
 
 
@@ -167,11 +167,11 @@ _STREAMER: dict[str, Sequence[Any]] = {
 }
 
 
-def _streamer_config(dice: Dice, *, is_patient: bool, is_black_hole: bool) -> StreamerConfig:
+def _streamer_config(dice: Dice, mode: Pipelining, *, is_patient: bool, is_black_hole: bool) -> StreamerConfig:
     how_far = dice.pick((0.0, 0.05, 0.15, 0.4))
     usual = StreamerConfig().transport
     values = {name: getattr(usual, name) for name in usual.__slots__}
-    settings = dice.some(how_far, **_STREAMER)
+    settings = {"pipelining": mode} | dice.some(how_far, **_STREAMER)
     values |= dice.some(how_far, **_STREAMER_TRANSPORT)
     if is_patient:
         values |= {"linger": 60 * S, "idle_timeout": 120 * S, "handshake_timeout": 300 * S, "stall_timeout": 120 * S}
@@ -186,10 +186,11 @@ def _streamer_case(dice: Dice, seed: int) -> StreamerCase:
     # Where long packets vanish, all of them are sent again and again until a side has seen enough.
     is_black_hole = any(link.mtu is not None for link in (path.up, path.down))
     is_patient = dice.chance(_PATIENT) and not is_black_hole
-    config1 = _streamer_config(dice, is_patient=is_patient, is_black_hole=is_black_hole)
+    mode = dice.pick(tuple(Pipelining)) if dice.chance(0.35) else Pipelining.SELECTIVE_REPEAT
+    config1 = _streamer_config(dice, mode, is_patient=is_patient, is_black_hole=is_black_hole)
     config2 = config1
     if dice.chance(0.6):
-        config2 = _streamer_config(dice, is_patient=is_patient, is_black_hole=is_black_hole)
+        config2 = _streamer_config(dice, mode, is_patient=is_patient, is_black_hole=is_black_hole)
     pieces = [_piece(one, other) for one, other in ((config1, config2), (config2, config1))]
     if dice.chance(0.25):
         steps1, steps2 = _dialogue(dice, min(pieces))

@@ -123,7 +123,7 @@ def _rdp_waits(config: RdpConfig) -> int:
     transport = config.transport
     return (
         transport.idle_timeout + transport.handshake_timeout + transport.linger + config.silent_close
-        + config.plain_linger + transport.stall_timeout
+        + config.plain_linger + transport.stall_limit
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _is_benign_rdp(case: RdpCase) -> bool:
 
 def _silence(transport: TransportConfig) -> int:
     """How long a side bears the other's silence, or answers that bring nothing new, ns."""
-    return min(transport.idle_timeout, transport.stall_timeout)
+    return min(transport.idle_timeout, transport.stall_limit)
 
 
 def _probe_timeout(sender: TransportConfig, receiver: TransportConfig, figures: PathFigures) -> int:
@@ -180,7 +180,7 @@ def _streamer_waits(config: StreamerConfig) -> int:
     transport = config.transport
     return (
         transport.idle_timeout + transport.handshake_timeout + transport.linger + config.peer_close_timeout
-        + config.last_ack_timeout + config.keepalive_interval + transport.stall_timeout
+        + config.last_ack_timeout + config.keepalive_interval + transport.stall_limit
     )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def _is_patient(
 ) -> bool:
     transport = config.transport
     lost = figures.dark + figures.rtt
-    patience = min(transport.idle_timeout, transport.stall_timeout)
+    patience = min(transport.idle_timeout, transport.stall_limit)
     return (
         figures.fails(_tries(config, peer, figures, patience - lost)) < _IMPROBABLE
         and figures.fails(_tries(config, peer, figures, transport.handshake_timeout - late - lost)) < _IMPROBABLE

@@ -38,7 +38,7 @@ class RdpWireChecker:
         self.findings = findings or Findings()
         self.forged = 0  # datagrams that reached a side but were never sent as such by the other one
         self._receiver = receiver
-        self._senders: set[Address] = set()  # where the sender has been
+        self._sender_at: Address = None  # where the sender was last
         self._books = _Books(assumed_window or _ASSUMED_WINDOW)
         self._sender_rules = _SenderRules(self._books, self.findings)
         self._receiver_rules = _ReceiverRules(self._books, self.findings)
@@ -62,11 +62,11 @@ class RdpWireChecker:
         if segment.type not in (_FROM_SENDER if is_senders else _FROM_RECEIVER):
             self.findings.add("direction", f"{who} sent a {segment.type}", now)
         elif is_senders:
-            self._senders.add(source)
+            self._sender_at = source
             self._sender_rules.check(segment, now)
         else:
-            # The minimal form of RST also answers strangers, or the sender in whose name one spoke.
-            is_stray = segment.extension is None and (self.forged > 0 or destination not in self._senders)
+            # The minimal form of RST also answers strangers, and what comes late from where the sender was.
+            is_stray = segment.extension is None and (self.forged > 0 or destination != self._sender_at)
             self._receiver_rules.check(segment, now, is_stray=is_stray)
 
     def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
