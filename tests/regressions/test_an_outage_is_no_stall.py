@@ -14,7 +14,7 @@ from surewire.lab.simulated.rdp_simulation import RdpSimulation
 from surewire.rdp.config import RdpConfig
 from tests.unit.rdp.scripted import SenderScript
 
-TRANSPORT = TransportConfig(idle_timeout=600 * NS_PER_S)
+TRANSPORT = TransportConfig(idle_timeout=600 * NS_PER_S, handshake_timeout=600 * NS_PER_S)
 
 
 def test_an_old_acknowledgment_after_an_outage_ends_nothing() -> None:
