@@ -55,10 +55,15 @@ def streamer_limits(session: StreamerSession) -> Limits:
     def levels() -> list[Level]:
         return [("bytes in the send buffer", session.unacknowledged, config.send_buffer)]
 
+    def max_wait() -> int:
+        # The grace period is at least one and a half probe timeouts, as they were when it began.
+        nonlocal longest
+        longest = max(longest, 3 * session.outbound.rtt.pto(transport.max_ack_delay) // 2)
+        return longest
+
     return Limits(
         transitions=DUPLEX,
-        # The grace period is at least one and a half probe timeouts, which follow the measured round trip.
-        max_wait=lambda: max(longest, 3 * session.outbound.rtt.pto(transport.max_ack_delay) // 2),
+        max_wait=max_wait,
         may_rest=lambda: session.state in (State.ESTABLISHED, State.CLOSE_WAIT) and not session.unacknowledged,
         levels=levels,
     )
