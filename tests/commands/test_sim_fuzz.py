@@ -34,7 +34,7 @@ def test_a_campaign_is_told_in_a_summary(capsys: pytest.CaptureFixture[str]) -> 
     assert err == ""
     assert out.startswith("20 cases in ") and ", 0 failed; " in out
     assert "\nrdp: " in out and "\nstreamer: " in out and "  there were  " in out
-    assert max(map(len, out.splitlines())) <= 118
+    assert max(map(len, out.splitlines())) <= 106
 
 
 def test_two_processes_find_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,8 +112,8 @@ def table(summary: Summary, seconds: float) -> str:
         lines += [
             "",
             f"{protocol}: {count:,} cases, in {summary.benign[protocol]:,} of them nothing but success would do",
-            f"  ended with  {_shares(summary.outcomes, protocol)}",
-            f"  there were  {_shares(summary.features, protocol)}",
+            _shares("  ended with  ", summary.outcomes, protocol),
+            _shares("  there were  ", summary.features, protocol),
         ]
     return "\n".join(lines)
 
@@ -187,12 +187,13 @@ def write_minimized(one: SeedResult, args: argparse.Namespace) -> bool:
     return True
 
 
-def _shares(counts: Counter[tuple[str, str]], protocol: str) -> str:
+def _shares(title: str, counts: Counter[tuple[str, str]], protocol: str) -> str:
     mine = [(name, count) for (owner, name), count in counts.most_common() if owner == protocol]
     return textwrap.fill(
         ", ".join(f"{name} {count:,}" for name, count in mine),
         width=_WIDTH,
-        subsequent_indent=" " * 14,
+        initial_indent=title,
+        subsequent_indent=" " * len(title),
         break_on_hyphens=False,
     )
 

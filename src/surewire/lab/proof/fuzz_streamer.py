@@ -110,8 +110,8 @@ class StreamerRun:
         """
         rng = random.Random(case.seed)
         findings = Findings()
-        # Nothing slows Streamer down but its socket. Where there is a bottleneck it has the one it is made for: without,
-        # it fills any queue a hundred times over, which is documented, slow to run, and no failure.
+        # Nothing slows Streamer down but its socket. Where there is a bottleneck it has the one it is made for:
+        # without, it fills any queue a hundred times over, which is documented, slow to run, and no failure.
         has_bottleneck = any(link.rate is not None for link in (case.path.up, case.path.down))
         send_time = SEND_TIME if case.path.classroom is not None or has_bottleneck else 0
         checker = StreamerWireChecker((CLIENT, SERVER), findings, lag=send_time)
