@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from surewire.core.trains import Address
 from surewire.errors import ConfigError
 from surewire.impair import LinkConfig, Scenario
 from surewire.lab.proof.conversation_check import ConversationCheck
@@ -26,16 +27,16 @@ class Recorder:
         self.packets: list[Captured] = []
         self._check = check
 
-    def on_sent(self, source: tuple[str, int], destination: tuple[str, int], datagram: bytes, now: int) -> None:
+    def on_sent(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
         self._check.on_sent(source, destination, datagram, now)
         self.packets.append(Captured("up", "offered", now, ip_packet(source, destination, datagram)))
 
-    def on_delivered(self, source: tuple[str, int], destination: tuple[str, int], datagram: bytes, now: int) -> None:
+    def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
         self._check.on_delivered(source, destination, datagram, now)
         self.packets.append(Captured("up", "delivered", now, ip_packet(source, destination, datagram)))
 
 
-def ip_packet(source: tuple[str, int], destination: tuple[str, int], payload: bytes, *, protocol: int = 17) -> bytes:
+def ip_packet(source: Address, destination: Address, payload: bytes, *, protocol: int = 17) -> bytes:
     hosts = b"".join(bytes(map(int, host.split("."))) for host, _ in (source, destination))
     head = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(payload), 0, 0, 64, protocol, 0) + hosts
     return head + struct.pack(">HHHH", source[1], destination[1], 8 + len(payload), 0) + payload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from surewire.core.config import TransportConfig
 from surewire.core.state import DUPLEX, SIMPLEX, State
 from surewire.core.units import NS_PER_S
 from surewire.lab.proof.session_checker import Level, Limits
@@ -36,8 +37,15 @@ def receiver_limits(session: RdpReceiver) -> Limits:
         transitions=SIMPLEX,
         max_wait=lambda: longest,
         may_rest=lambda: session.state in (State.LISTEN, State.CLOSE_WAIT),
-        levels=lambda: [],
+        levels=lambda: _record_levels(session, transport),
     )
+
+
+def _record_levels(session: RdpReceiver | StreamerSession, transport: TransportConfig) -> list[Level]:
+    return [
+        ("holes in the stream", session.gaps, transport.max_gaps),
+        ("ranges of packet numbers", session.tracked_ranges, transport.max_tracked_ranges),
+    ]
 
 
 def streamer_limits(session: StreamerSession) -> Limits:
@@ -53,7 +61,11 @@ def streamer_limits(session: StreamerSession) -> Limits:
     )
 
     def levels() -> list[Level]:
-        return [("bytes in the send buffer", session.unacknowledged, config.send_buffer)]
+        return [
+            ("bytes in the send buffer", session.unacknowledged, config.send_buffer),
+            ("bytes received and held", session.held_bytes, config.receive_buffer + transport.receive_window),
+            *_record_levels(session, transport),
+        ]
 
     def max_wait() -> int:
         # The grace period is at least one and a half probe timeouts, as they were when it began.
