@@ -37,6 +37,7 @@ class Recorder:
 
 
 def ip_packet(source: Address, destination: Address, payload: bytes, *, protocol: int = 17) -> bytes:
+    assert isinstance(source, tuple) and isinstance(destination, tuple)
     hosts = b"".join(bytes(map(int, host.split("."))) for host, _ in (source, destination))
     head = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(payload), 0, 0, 64, protocol, 0) + hosts
     return head + struct.pack(">HHHH", source[1], destination[1], 8 + len(payload), 0) + payload
