@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,29 @@ def test_output_that_nobody_reads_ends_it_without_a_traceback(words: list[str], 
 
     assert "Traceback" not in err and "BrokenPipe" not in err
     assert process.returncode == exit_codes.NO_READER
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "words", [["scenarios"], ["sim", "replay", "5"], ["sim", "fuzz", "--seeds", "1", "--jobs", "1"]]
+)
+def test_output_without_room_is_told_in_one_line(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, timeout=PATIENCE_S
+        )
+
+    assert done.stderr == "surewire: cannot write the output: No space left on device\n"
+    assert done.returncode == exit_codes.FILE
+
+
+def test_a_closed_output_is_no_failure() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "scenarios"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=PATIENCE_S,
+    )
+
+    assert (done.returncode, done.stderr) == (exit_codes.OK, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import select
 import sys
@@ -11,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from surewire import __version__
 from surewire.apps import (
+    console,
     exit_codes,
     lab_run,
     lab_validate,
@@ -25,6 +27,8 @@ from surewire.apps import (
     streamer_compare,
 )
 from surewire.apps.rdp_tool import ToolParser
+
+_OUTPUT_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class Tool(Protocol):
@@ -119,14 +123,21 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def entry() -> int:
-    """For the console script: `main`, and an end without a traceback if nobody reads the output any more."""
+    """For the console script: `main`, without a traceback if the output has no reader any more, or no room."""
     try:
+        console.open_standard_output()
         status = main()
         sys.stdout.flush()
     except BrokenPipeError:
         if not _is_output_broken():
             raise
         return exit_codes.NO_READER
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_FULL:
+            raise
+        console.complain("surewire", f"cannot write the output: {console.os_reason(error)}")
+        _drop_output()
+        return exit_codes.FILE
     return status
 
 
@@ -136,9 +147,13 @@ def _is_output_broken() -> bool:
     poller.register(sys.stdout.fileno(), 0)  # errors are told without being asked for
     if not poller.poll(0):
         return False
-    # Python writes the rest when it ends, which would fail once more.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return True
+
+
+def _drop_output() -> None:
+    """Python writes the rest when it ends, which would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

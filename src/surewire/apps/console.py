@@ -22,6 +22,12 @@ def open_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
 
 
+def open_standard_output() -> None:
+    """Where standard output was closed before Python started, print into the null device."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+
+
 @contextlib.contextmanager
 def plain_interrupts() -> Iterator[None]:
     """While this lasts, Ctrl-C ends the process as it ends any other, not by a Python exception.

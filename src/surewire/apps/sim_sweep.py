@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         if args.chart is not None and collection.is_complete:
             chart.draw(args.chart, title=_title(args, collection), axes=args.over, results=collection.results)
     except OSError as error:
-        console.complain(_PROG, f"cannot write {error.filename}: {console.os_reason(error)}")
+        console.complain(_PROG, f"cannot write {error.filename or args.table}: {console.os_reason(error)}")
         return exit_codes.FILE
     print(_summary(args, collection), flush=True)
     return status

@@ -303,12 +303,13 @@ class StreamerSession:
             # It was sent before the peer knew us, and now it does: old, or a forger's, who need guess one nonce only.
             self.stats.ignored += 1
             return
+        is_fresh = packet.number is not None and self._acking.tracker.is_new(packet.number)
         try:
             self._handle_packet(packet, now)
         except RemoteProtocolError:
             self.stats.ignored += 1
             return
-        self._follow_fins(now)
+        self._follow_fins(now, is_fresh=is_fresh)
         self._watch(now, is_heard=True)
 
     def _handle_packet(self, packet: compact.Packet, now: int) -> None:
@@ -428,12 +429,12 @@ class StreamerSession:
 
     # The end.
 
-    def _follow_fins(self, now: int) -> None:
+    def _follow_fins(self, now: int, *, is_fresh: bool) -> None:
         """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
         state = self._machine.state
         if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
             if state is State.LAST_ACK and not self._acking.tells_end:
-                self._stay_for_peer(now)  # it has our FIN, but may not know yet that we have its
+                self._stay_for_peer(now, is_fresh=is_fresh)  # it has our FIN, but may not know yet that we have its
             else:
                 self._machine.handle(Input.FIN_ACKED)
         if self._incoming.books.is_complete and self.state in (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2):
@@ -444,7 +445,7 @@ class StreamerSession:
         elif self.state is State.FIN_WAIT_2 and state is not State.FIN_WAIT_2:
             self._arm_peer_close(now)
         elif self.state is State.TIME_WAIT:
-            self._stay_for_peer(now)
+            self._stay_for_peer(now, is_fresh=is_fresh)
 
     def _arm_peer_close(self, now: int) -> None:
         """Limit the wait for the peer's FIN.
@@ -456,13 +457,16 @@ class StreamerSession:
         limit = max(config.peer_close_timeout, config.transport.idle_timeout) if is_slow else config.peer_close_timeout
         self._timers.arm(Timer.LINGER, now + limit)
 
-    def _stay_for_peer(self, now: int) -> None:
-        """Stay as long as the peer may need to notice that our last acknowledgment was lost."""
+    def _stay_for_peer(self, now: int, *, is_fresh: bool) -> None:
+        """Stay as long as the peer may need to notice that our last acknowledgment was lost.
+
+        Whatever a peer sends that has not noticed has a number of its own: replays (not `is_fresh`) are answered, but
+        keep nothing alive.
+        """
         tracker, transport = self._acking.tracker, self.config.transport
-        is_asked = tracker.is_pending
-        if is_asked:
+        if tracker.is_pending:
             tracker.make_due()  # nothing will come that it could ride on
-        if is_asked or not self._is_staying:
+        if is_fresh or not self._is_staying:
             self._is_staying = True
             grace = max(transport.linger, 3 * self.outbound.rtt.pto(transport.max_ack_delay) // 2)
             self._timers.arm(Timer.LINGER, now + grace)

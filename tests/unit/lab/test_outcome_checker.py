@@ -60,6 +60,8 @@ def test_true_streams_pass(record: StreamRecord) -> None:
         (GOOD, {"held": b"l", "told_delivered": 4}, "true end"),
         (GOOD, {"is_finished": False}, "true end"),
         (GOOD, {"held": b"l", "told_delivered": 4, "has_ended": False}, "true success"),
+        (GOOD, {"ended_after": 3}, "true end"),
+        (CUT_OFF, {"writer": SideEnd(name="A", closed=True, is_qualified=True)}, "true note"),
         (CUT_OFF, {"reading_error": None}, "silent end"),
         (CUT_OFF, {"reading_error": KeyError("x")}, "typed error"),
         (CUT_OFF, {"told_delivered": 4}, "told delivered"),
@@ -96,7 +98,9 @@ def test_false_transfers_are_found(record: TransferRecord, change: dict[str, Any
 
 def test_a_success_with_a_note_promises_less() -> None:
     noted = SideEnd(name="A", closed=True, is_qualified=True)
-    assert check_transfer(dataclasses.replace(FAILED, sender=noted)) == []
+    acknowledged = dataclasses.replace(FAILED, sender=noted, told_delivered=4, stored=b"file")
+    assert check_transfer(acknowledged) == []
+    assert [one.rule for one in check_transfer(dataclasses.replace(FAILED, sender=noted))] == ["true note"]
 
 
 def test_ends() -> None:

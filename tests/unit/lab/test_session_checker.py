@@ -9,6 +9,7 @@ import pytest
 from surewire.core.events import Closed, Established, Event
 from surewire.core.state import DUPLEX, SIMPLEX, State
 from surewire.core.trains import Address, Buffer, Train
+from surewire.errors import Aborted, SurewireError
 from surewire.lab.proof.session_checker import Level, Limits, Watched, reachable
 from surewire.lab.proof.violations import CheckFailed, Findings
 
@@ -170,7 +171,7 @@ def test_what_is_reachable() -> None:
 
 def test_life_after_the_end() -> None:
     bench = Bench()
-    bench.session.next_state, bench.session.events = State.CLOSED, [Closed(None)]
+    bench.session.next_state, bench.session.events = State.CLOSED, [Established(HERE, True), Closed(None)]
     bench.datagram()
     bench.drain()
     assert bench.rules == ["closed"]  # the timer
@@ -189,6 +190,16 @@ def test_an_end_nobody_is_told_of() -> None:
     bench.drain()
     bench.drain()
     assert bench.rules == ["events"]
+
+
+@pytest.mark.parametrize(("error", "rules"), [(None, ["events"]), (Aborted("x"), [])])
+def test_an_end_without_a_beginning(error: SurewireError | None, rules: list[str]) -> None:
+    bench = Bench()
+    bench.session.next_state, bench.session.deadline = State.CLOSED, None
+    bench.session.events = [Closed(error)]
+    bench.datagram()
+    bench.drain()
+    assert bench.rules == rules
 
 
 def test_sending_without_end() -> None:

@@ -38,6 +38,7 @@ def test_an_axis_is_a_name_and_values() -> None:
         ("loss=", "expected values such as"),
         ("loss=1,,2", "expected values such as"),
         ("loss=1,2,1", "twice"),
+        ("loss=1,2,1.0", "twice"),
         ("loss=101", "axis loss: expected a percentage"),
         ("rtt=x", "axis rtt: expected milliseconds"),
         ("size=x", "axis size: expected"),

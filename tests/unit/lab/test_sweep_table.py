@@ -74,6 +74,14 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str, why: str) 
         read_table(path, COLUMNS)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'name,count\n"never closed'])
+def test_what_is_no_csv_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(TableError, match="no CSV file"):
+        read_table(path, COLUMNS)
+
+
 @needs_pyarrow
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"

@@ -27,6 +27,7 @@ class Planned:
         self.got = bytearray()
         self.written = 0
         self.is_finished = False
+        self.ended_after: int | None = None  # bytes got when the session first said that nothing follows
         self._plan = plan
         self._session = session
         self._data = data
@@ -40,6 +41,7 @@ class Planned:
 
     def on_turn(self, now: int) -> bool:
         """Do what can be done now; True if a verb of the session was called."""
+        self._note_end()
         if self._is_cut_off:
             return False
         has_acted = self._read(now)
@@ -55,7 +57,12 @@ class Planned:
             if not is_over:
                 break
             self._index, self._done, self._has_flushed = self._index + 1, 0, False
+        self._note_end()
         return has_acted
+
+    def _note_end(self) -> None:
+        if self.ended_after is None and self._session.has_ended:
+            self.ended_after = len(self.got)
 
     @property
     def _is_cut_off(self) -> bool:

@@ -104,6 +104,8 @@ class RdpRun:
             Host(SENDER, self._watch("sender", self._sender), self._on_sender_event),
             Host(RECEIVER, self._watch("receiver", self._receiver), self._on_receiver_event),
         )
+        self._told = 0  # bytes that the sender has been told are delivered, and that were looked at
+        self._hosts[0].on_turn = self._check_told
         self._schedule()
 
     def run(self) -> CaseResult:
@@ -150,9 +152,21 @@ class RdpRun:
     def _is_over(self) -> bool:
         return None not in self._ends
 
+    def _check_told(self, now: int) -> bool:
+        """What the sender is told must be so then, not only in the end."""
+        told = self._sender.acked_bytes
+        if told > self._told:
+            if self.sink.data[self._told : told] != self._data[self._told : told]:
+                self.world.findings.add("told delivered", f"sender was told of {told} bytes, not all stored then", now)
+            self._told = told
+        return False
+
     def _on_sender_event(self, event: Event, now: int) -> None:
-        if isinstance(event, Closed):
-            self._ends[0] = event
+        if not isinstance(event, Closed):
+            return
+        self._ends[0] = event
+        if event.error is None and event.note is None and self.sink.committed != self._data:
+            self.world.findings.add("true success", "sender ended well before the file stood", now)
 
     def _on_receiver_event(self, event: Event, now: int) -> None:
         if isinstance(event, Closed):

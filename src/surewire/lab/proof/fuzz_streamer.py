@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from surewire.core.events import Closed, Event
 from surewire.impair import SEND_TIME
@@ -37,7 +38,9 @@ class _Side:
         kind: type[StreamerSession],
         *,
         send_time: int,
+        has_arrived: Callable[[], int],
     ) -> None:
+        """`has_arrived` says how many bytes from the front have reached the other side, as the wire shows."""
         is_client = name == "side 1"
         self.name = name
         self.session = kind(
@@ -52,6 +55,8 @@ class _Side:
         )
         self.data = rng.randbytes(sum(value for verb, value in plan.steps if verb == "write"))
         self.end: Closed | None = None
+        self._findings = world.findings
+        self._has_arrived = has_arrived
         self.host = Host(CLIENT if is_client else SERVER, watched, self._on_event, send_time=send_time)
         self.application = Planned(
             plan,
@@ -60,7 +65,7 @@ class _Side:
             origin=ORIGIN,
             wake_at=lambda at: world.call(self.host, at - ORIGIN, lambda now: None),
         )
-        self.host.on_turn = self.application.on_turn
+        self.host.on_turn = self._on_turn
 
     @property
     def is_over(self) -> bool:
@@ -84,9 +89,21 @@ class _Side:
             is_qualified=end is not None and end.note is not None,
         )
 
+    def _on_turn(self, now: int) -> bool:
+        has_acted = self.application.on_turn(now)
+        told, arrived = self.application.written - self.session.unacknowledged, self._has_arrived()
+        if told > arrived:  # at that time: later they may arrive all the same
+            self._findings.add("told delivered", f"{self.name} was told of {told} bytes, {arrived} have arrived", now)
+        return has_acted
+
     def _on_event(self, event: Event, now: int) -> None:
-        if isinstance(event, Closed):
-            self.end = event
+        if not isinstance(event, Closed):
+            return
+        self.end = event
+        written = self.application.written
+        if event.error is None and self.application.is_finished and self._has_arrived() < written:
+            what = f"{self.name} ended well when {self._has_arrived()} of its {written} bytes had arrived"
+            self._findings.add("true success", what, now)
 
 
 class StreamerRun:
@@ -118,9 +135,21 @@ class StreamerRun:
         wiretap = Wiretap((checker, *taps), SERVER, keeps=(lambda datagram: True) if case.injections else None)
         self.case = case
         self.world = World(case.path, wiretap, findings, random.Random(rng.random()), traced=traced)
-        self._sides = (
-            _Side("side 1", case.plan1, case.config1, self.world, rng, kind, send_time=send_time),
-            _Side("side 2", case.plan2, case.config2, self.world, rng, kind, send_time=send_time),
+        self._sides = tuple(
+            _Side(
+                name,
+                plan,
+                config,
+                self.world,
+                rng,
+                kind,
+                send_time=send_time,
+                has_arrived=partial(checker.arrived, other),
+            )
+            for name, plan, config, other in (
+                ("side 1", case.plan1, case.config1, 1),
+                ("side 2", case.plan2, case.config2, 0),
+            )
         )
         hosts = (self._sides[0].host, self._sides[1].host)
         self.world.connect(*hosts)
@@ -162,6 +191,7 @@ class StreamerRun:
             read=bytes(reader.application.got),
             held=held,
             has_ended=session.has_ended,
+            ended_after=reader.application.ended_after,
             reading_error=session.reading_error,
         )
         for violation in check_stream(record):

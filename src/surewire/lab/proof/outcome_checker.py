@@ -52,6 +52,8 @@ class StreamRecord:
         read: what the reading application got.
         held: what lay ready for it, in order, behind that and was not read.
         has_ended: the reader was told that nothing follows `read` and `held`.
+        ended_after: bytes the reader had got when it was told so for the first time: a program stops reading then.
+            None when it never was, or nobody noted it.
         reading_error: why the reader must not take what it has for everything; None for no reason.
     """
 
@@ -63,6 +65,7 @@ class StreamRecord:
     read: bytes
     held: bytes = b""
     has_ended: bool = False
+    ended_after: int | None = None
     reading_error: BaseException | None = None
 
 
@@ -105,6 +108,12 @@ def check_stream(record: StreamRecord) -> list[Violation]:
         found.append(
             Violation("true end", f"{record.reader.name} saw the end after {len(arrived)} of {len(record.given)} bytes")
         )
+    if record.ended_after not in (None, len(record.given)):
+        found.append(
+            Violation(
+                "true end", f"{record.reader.name} saw the end after {record.ended_after} of {len(record.given)} bytes"
+            )
+        )
     if record.writer.claims_success and record.is_finished and len(arrived) != len(record.given):
         found.append(
             Violation(
@@ -113,6 +122,8 @@ def check_stream(record: StreamRecord) -> list[Violation]:
                 f"{record.reader.name} has {len(arrived)} of {len(record.given)} bytes",
             )
         )
+    if record.is_finished:
+        found += _check_note(record.writer, record.told_delivered, len(record.given))
     if record.reader.closed and not record.has_ended and record.reading_error is None:
         found.append(
             Violation("silent end", f"{record.reader.name} has neither the end of the stream nor a reason why not")
@@ -130,6 +141,7 @@ def check_transfer(record: TransferRecord) -> list[Violation]:
     if record.stored[:told] != data[:told] or told > len(data):
         at = first_difference(data[:told], record.stored[:told])
         found.append(Violation("told delivered", f"of {told} bytes acknowledged, byte {at} has not been stored"))
+    found += _check_note(record.sender, told, len(data))
     for side in (record.sender, record.receiver):
         if side.claims_success and committed != data:
             found.append(Violation("true success", f"{side.name} ended well, and the file does not stand"))
@@ -149,6 +161,13 @@ def first_difference(expected: bytes, got: bytes) -> int:
         if left != right:
             return index
     return min(len(expected), len(got))
+
+
+def _check_note(writer: SideEnd, told: int, given: int) -> list[Violation]:
+    """Only the end may be uncertain with a note, not bytes."""
+    if not (writer.closed and writer.is_qualified) or told >= given:
+        return []
+    return [Violation("true note", f"{writer.name} has a note in place of an error: {told} of {given} bytes delivered")]
 
 
 def _check_errors(error: BaseException | None) -> list[Violation]:

@@ -6,7 +6,7 @@ Checked after each call, from outside, by what is public:
   is due gives way when it is served: else a driver would ring it for ever (`CheckFailed` ends such a run);
 * the state only moves on, along `core/state.py`'s tables; CLOSED is final: no timer, and what is sent in it was made
   before (a last word) and ends;
-* the session says that it has closed once, and nothing after that;
+* the session says that it has closed once, and nothing after that; well only if it said before that it was open;
 * one call never makes it send without end;
 * memory stays within the limits its configuration states;
 * no exception leaves it.
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from surewire.core.events import Closed, Event
+from surewire.core.events import Closed, Established, Event
 from surewire.core.state import State, Transitions
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
@@ -95,6 +95,7 @@ class Watched:
         self._rings = 0  # timeouts served at one time, since a datagram came
         self._rung_at = -1  # that time
         self._trains = 0  # polled since the last other call
+        self._has_said_open = False
         self._has_said_closed = False
         self._is_silent = False  # closed, and has had its last word
 
@@ -165,6 +166,9 @@ class Watched:
             raise self._escaped("poll_event", error) from error
         if event is not None and self._has_said_closed:
             self._add("events", f"{type(event).__name__} after Closed")
+        self._has_said_open = self._has_said_open or isinstance(event, Established)
+        if isinstance(event, Closed) and event.error is None and not self._has_said_open:
+            self._add("events", "ended well and has never said that it was open")
         self._has_said_closed = self._has_said_closed or isinstance(event, Closed)
         if event is None and self._session.state is State.CLOSED and not self._has_said_closed:
             self._add("events", "is CLOSED and has never said so")

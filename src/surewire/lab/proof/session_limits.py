@@ -49,7 +49,10 @@ def _record_levels(session: RdpReceiver | StreamerSession, transport: TransportC
 
 
 def streamer_limits(session: StreamerSession) -> Limits:
-    """Of a Streamer session: it rests while all that was written is acknowledged and nothing has been finished."""
+    """Of a Streamer session: it rests until it has met its peer, and when only the application has something to do.
+
+    Once it has met the peer, ESTABLISHED is no rest: a reader would wait for a dead peer for ever.
+    """
     config, transport = session.config, session.config.transport
     longest = max(
         transport.idle_timeout,
@@ -76,6 +79,11 @@ def streamer_limits(session: StreamerSession) -> Limits:
     return Limits(
         transitions=DUPLEX,
         max_wait=max_wait,
-        may_rest=lambda: session.state in (State.ESTABLISHED, State.CLOSE_WAIT) and not session.unacknowledged,
+        may_rest=lambda: (
+            not session.unacknowledged
+            and (
+                session.state is State.CLOSE_WAIT or (session.state is State.ESTABLISHED and not session.tracked_ranges)
+            )
+        ),
         levels=levels,
     )

@@ -74,6 +74,8 @@ class StreamerWireChecker:
             return
         if packet.number is not None:
             side.arrived.add(packet.number, packet.number + 1)
+        if packet.offset is not None and packet.payload:
+            side.bytes_arrived.add(packet.offset, packet.offset + len(packet.payload))
         if packet.ack is not None:
             side.largest_acked = max(side.largest_acked, packet.ack.largest)
         side.is_answered = side.is_answered or packet.ack is not None or packet.nonce is None
@@ -81,6 +83,10 @@ class StreamerWireChecker:
             side.held_at = None
         elif side.held_at is None:
             side.held_at = now
+
+    def arrived(self, index: int) -> int:
+        """Bytes of the stream from its front that have reached side `index`, whether it took them or not."""
+        return self._sides[index].bytes_arrived.contiguous
 
     def _check_number(self, side: _Side, packet: compact.Packet, *, is_wide: bool, now: int) -> None:
         if packet.number is None:
@@ -144,6 +150,7 @@ class _Side:
         self.size: int | None = None  # by its first FIN
         self.largest_said = -1  # in its acknowledgments
         self.arrived = Arrivals()  # the peer's numbers that reached it
+        self.bytes_arrived = Arrivals()  # the peer's bytes that did
         self.largest_acked = -1  # of its own numbers, by acknowledgments that reached it
         self.is_answered = False
         self.held_at: int | None = None  # since when the peer has been full

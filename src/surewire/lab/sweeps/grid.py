@@ -49,10 +49,10 @@ class Axis:
             raise ConfigError(f"there is no axis '{self.name}', only {RTT}, {SIZE}, {', '.join(_OPTIONS)}")
         if not self.values or "" in self.values:
             raise ConfigError(f"axis {self.name}: expected values such as {self.name}=1,2,5")
-        if len(set(self.values)) < len(self.values):
-            raise ConfigError(f"axis {self.name}: a value stands there twice")
         for value in self.values:
             self._check(value)
+        if len({_plain(value) for value in self.values}) < len(self.values):
+            raise ConfigError(f"axis {self.name}: a value stands there twice")
 
     def _check(self, value: str) -> None:
         try:
@@ -71,6 +71,14 @@ class Axis:
         units = {"PCT": "%", "MS": "ms", "S": "s", "BITS": "bit/s", "BYTES": "bytes"}
         metavar = {RTT: "MS", SIZE: "BYTES"}.get(self.name) or _OPTIONS[self.name].metavar
         return units.get(metavar, "")
+
+
+def _plain(value: str) -> str | float:
+    """The same for 1, 1.0 and 01, which are one run and one place on the axis."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def parse_axis(text: str) -> Axis:

@@ -72,8 +72,11 @@ def read_table(path: Path, columns: Mapping[str, type]) -> list[Row]:
     """
     check_format(path)
     if path.suffix.lower() == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
-            found: list[dict[str, Any]] = list(csv.DictReader(file, strict=True))
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                found: list[dict[str, Any]] = list(csv.DictReader(file, strict=True))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise TableError(f"{path} is no CSV file: {error}") from error
         return [_typed(path, columns, row, _FROM_TEXT) for row in found]
     try:
         found = _pyarrow("pyarrow.parquet").read_table(path).to_pylist()
