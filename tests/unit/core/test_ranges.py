@@ -44,6 +44,7 @@ def test_an_empty_range_is_covered_by_every_set_and_adds_nothing() -> None:
         ((0, 40), [(0, 5), (10, 20), (30, 40)], [(0, 40)]),  # swallows all
         ((6, 9), [], [(5, 10), (20, 30)]),  # inside one
         ((30, 31), [(30, 31)], [(5, 10), (20, 31)]),  # the next in order
+        ((29, 31), [(30, 31)], [(5, 10), (20, 31)]),  # and one that was there
     ],
 )
 def test_add_merges_what_touches(
