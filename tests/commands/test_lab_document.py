@@ -221,7 +221,9 @@ def test_two_hosts_and_a_nat(room: Room) -> None:
     require_lab()
     room.mend()
     (command,) = commands("surewire lab run")
-    status, out, err = room.run(re.sub("(--|:::) python ", rf"\1 {sys.executable} ", command))
+    status, out, err = room.run(
+        re.sub("(--|:::) python ", lambda found: f"{found[1]} {shlex.quote(sys.executable)} ", command)
+    )
 
     report = json.loads(out)
     assert (status, report["ok"], report["scenario"], report["rebindings"] > 0) == (0, True, "rebind-port", True)

@@ -53,10 +53,16 @@ def complain(prog: str, message: object) -> None:
 def say(text: str) -> None:
     """Write to standard error; that it is closed or full is no reason to fail."""
     stream = _standard_error()
-    if stream is not None:
-        with contextlib.suppress(OSError):
-            stream.write(text)
-            stream.flush()
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        # What is left in the buffer would be tried again when Python ends, and make 120 of the exit status.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def is_error_terminal() -> bool:
