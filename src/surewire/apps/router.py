@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check",
         choices=PROTOCOLS,
         metavar="PROTOCOL",
-        help="hold each datagram against the rules of rdp or streamer (one conversation); exit code 4 if one broke them",
+        help="hold each datagram against the rules of rdp or streamer (one conversation); exit code 4 if one broke",
     )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no live counters on the terminal")
