@@ -159,9 +159,18 @@ class _Submitted:
                 elif time.monotonic() - seen_at > self._patience:
                     raise ClusterError(f"no scheduler or no worker for {self._patience:g} s") from None
                 continue
-            seen_at = time.monotonic()
-            yield number, self._result(number)
-            self._submit()
+            result = self._result(number)
+            if result is not None:
+                seen_at = time.monotonic()
+                yield number, result
+                self._submit()
+                continue
+            # It died with the worker that held it, and is worked out again; the others go first.
+            self._done.put(number)
+            if self._is_working():
+                seen_at = time.monotonic()
+            elif time.monotonic() - seen_at > self._patience:
+                raise ClusterError(f"no scheduler or no worker for {self._patience:g} s")
 
     def _submit(self) -> None:
         while len(self._open) < _IN_FLIGHT and (number := next(self._waiting, None)) is not None:
@@ -171,19 +180,23 @@ class _Submitted:
             self._open[number] = future
             future.add_done_callback(lambda _, number=number: self._done.put(number))
 
-    def _result(self, number: int) -> RunResult:
-        """What a task that is done came to."""
-        future = self._open.pop(number)
+    def _result(self, number: int) -> RunResult | None:
+        """What a task that was done came to; None if that has been lost since."""
+        future = self._open[number]
         if future.status == "cancelled":  # nobody cancels but a client that has lost its scheduler
             raise ClusterError("the scheduler has gone")
         try:
-            result: RunResult = future.result(timeout=self._patience)
+            result: RunResult = future.result(timeout=_POLL_S)
         except ClusterError:
             raise
+        except TimeoutError:
+            return None
         except Exception as error:  # of any kind: what Dask says about a task it could not get done
             if type(error).__name__ == "KilledWorker":
+                del self._open[number]
                 return crashed("the worker that had it died, several times")
             raise ClusterError(f"the cluster could not do a run: {type(error).__name__}: {_line(error)}") from error
+        del self._open[number]
         return result
 
     def _is_working(self) -> bool:
