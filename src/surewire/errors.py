@@ -36,8 +36,20 @@ class Refused(ConnectionLost):
     """The peer answered the first segment with a reset."""
 
 
+class HandshakeFailed(ConnectionLost):
+    """Somebody answered, but the two sides could not agree: another key, another version, a changed message."""
+
+
+class UntrustedServer(HandshakeFailed):
+    """The server showed a public key that is not the one expected, or that nobody has vouched for."""
+
+
 class Reset(ConnectionLost):
-    """The peer ended an open connection with a reset."""
+    """The peer ended an open connection with a reset; `code` is what it states (0 where the format has none)."""
+
+    def __init__(self, text: str = "", *, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class IdleTimeout(ConnectionLost):

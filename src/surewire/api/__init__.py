@@ -1,0 +1,1 @@
+"""Byte streams for applications: blocking and asyncio, over the native transport."""

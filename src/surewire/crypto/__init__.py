@@ -1,0 +1,1 @@
+"""Keys and seals of the native transport, over the `cryptography` package."""
