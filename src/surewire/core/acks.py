@@ -66,8 +66,8 @@ class AckTracker:
         """True when `number` has not been recorded (or is so old that the record is gone: then False)."""
         return number > self.largest or (number >= self._forgotten_below and number not in self._received)
 
-    def on_received(self, start: int, stop: int, *, now: int) -> None:
-        """Record the arrival of numbers [start, stop)."""
+    def on_received(self, start: int, stop: int, *, now: int, is_eliciting: bool = True) -> None:
+        """Record the arrival of numbers [start, stop); not `is_eliciting`: they ask for no acknowledgment."""
         config = self._config
         self.arrivals += 1
         is_in_order = start == self.largest + 1  # so none of them was there
@@ -80,6 +80,8 @@ class AckTracker:
         self.latest, self.latest_at = stop - 1, now
         if self.latest > self.largest:
             self.largest = self.latest
+        if not is_eliciting:
+            return
         self._pending += stop - start
         if self._pending >= config.ack_every or (config.ack_reordered and not is_in_order):
             self._is_due = True
@@ -120,6 +122,20 @@ class AckTracker:
         self._pending = 0
         self._is_due = False
         self._timers.cancel(Timer.DELAYED_ACK)
+
+    def ranges_and_oldest(self) -> list[tuple[int, int]]:
+        """As `ranges`; what room is left within `max_ack_ranges` tells of the oldest ranges, those next to holes."""
+        ranges, most = self.ranges(), self._config.max_ack_ranges
+        if len(ranges) == len(self._received) or len(ranges) >= most:
+            return ranges
+        told = set(ranges)
+        for found in self._received:
+            if found not in told:
+                ranges.append(found)
+                if len(ranges) == most:
+                    break
+        ranges.sort(reverse=True)
+        return ranges
 
     def ranges(self) -> list[tuple[int, int]]:
         """The ranges [start, stop) that recent arrivals are in, highest first.

@@ -86,7 +86,7 @@ class Outbound:
             return [run]
         rate = self.controller.pacing_rate
         allowance = self._pacer.allowance(rate, now=now)
-        room = min(self._window_room(), allowance, self._config.max_train * self.rules.segment) if allowance else 0
+        room = min(self._window_room(), allowance, self.rules.max_train * self.rules.segment) if allowance else 0
         runs: list[SentRun] = []
         while room > 0 and len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
             start, stop = piece
@@ -137,6 +137,23 @@ class Outbound:
     def ask(self) -> None:
         """Let a probe go out although nothing is missing: is the peer still there?"""
         self._probing.due = 1
+
+    def skip_number(self) -> int:
+        """Use up a packet number for a datagram that carries no bytes of the stream, and return it."""
+        number = self.log.next_number
+        self.log.next_number = number + 1
+        return number
+
+    def set_segment(self, segment: int) -> None:
+        """Cut what is sent from now on into segments of so many bytes: the path carries longer ones, or only shorter."""
+        self.rules.segment = segment
+        self._pacer.set_segment(segment)
+        self.controller.on_segment(segment)
+
+    def change_path(self, controller: CongestionController) -> None:
+        """The peer is somewhere else: what was known of the path means nothing any more (RFC 9000 §9.4)."""
+        self.controller = controller
+        self.rtt.reset(self._config.initial_rtt)
 
     @property
     def _is_window_closed(self) -> bool:

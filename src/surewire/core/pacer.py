@@ -23,6 +23,10 @@ class Pacer:
         self._tokens = _MIN_BURST_SEGMENTS * segment * NS_PER_S  # byte-nanoseconds a second: exact in integers
         self._updated_at = now
 
+    def set_segment(self, segment: int) -> None:
+        """Reckon with segments of this many bytes from now on."""
+        self._segment = segment
+
     def quantum(self, rate: int) -> int:
         """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at least two segments."""
         earned, least = rate * NS_PER_MS // NS_PER_S, 2 * self._segment

@@ -82,6 +82,15 @@ class RangeSet:
             gaps.append((start, stop))
         return gaps
 
+    def within(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The parts of [start, stop) that are in the set, ascending."""
+        found: list[tuple[int, int]] = []
+        index = bisect_right(self._stops, start)
+        while index < len(self._starts) and self._starts[index] < stop:
+            found.append((max(start, self._starts[index]), min(stop, self._stops[index])))
+            index += 1
+        return found
+
     def add(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Add [start, stop); return the parts that were new, ascending (empty range: nothing)."""
         if start >= stop:

@@ -73,6 +73,10 @@ class Reassembly:
             self.contiguous = self._received.prefix
         return new
 
+    def ranges(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The parts of [start, stop) that have arrived, ascending."""
+        return self._received.within(start, stop)
+
     @property
     def gaps(self) -> int:
         """Holes below the highest byte received."""

@@ -17,12 +17,16 @@ class RttEstimator:
     __slots__ = ("last_echo", "latest_rtt", "min_rtt", "rttvar", "samples", "smoothed_rtt")
 
     def __init__(self, initial_rtt: int) -> None:
+        self.reset(initial_rtt)
+        self.last_echo: int | None = None  # number of the latest sample: a second one with it may be a late copy
+
+    def reset(self, initial_rtt: int) -> None:
+        """Forget all samples; guess `initial_rtt` (ns, > 0)."""
         self.latest_rtt = 0
         self.min_rtt = 0
         self.smoothed_rtt = initial_rtt
         self.rttvar = initial_rtt // 2
         self.samples = 0
-        self.last_echo: int | None = None  # number of the latest sample: a second one with it may be a late copy
 
     def on_sample(self, rtt: int, *, ack_delay: int) -> None:
         """Take a measured round trip (ns, > 0) of which the peer says it held `ack_delay` ns back.

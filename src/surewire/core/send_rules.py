@@ -21,6 +21,7 @@ class SendRules:
     Attributes:
         probe: what a probe timeout sends. PING needs packet numbers on the wire.
         max_runs: runs that one call of `poll_runs` returns at most.
+        max_train: full segments that one call returns at most.
         ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
         segment: bytes of stream data in a full segment.
         max_offset: stream offset the peer's window ends at.
@@ -34,6 +35,7 @@ class SendRules:
         "max_closing_pto",
         "max_offset",
         "max_runs",
+        "max_train",
         "may_finish_early",
         "ping_interval",
         "probe",
@@ -44,6 +46,7 @@ class SendRules:
         self.segment = segment
         self.probe = Probe.SEGMENT
         self.max_runs = config.max_train
+        self.max_train = config.max_train
         self.ping_interval = config.max_pto
         self.max_offset = 0
         self.may_finish_early = False

@@ -1,4 +1,4 @@
-"""The connection states, and every way from one to another, in two tables.
+"""The connection states, and every way from one to another, in three tables.
 
 Names are RFC 9293 §3.3.2's where they apply. A pair that is not in the table is illegal, and meeting
 one is a defect of ours, not of the peer: sessions must sort out what a peer sends before they feed it
@@ -16,6 +16,12 @@ ESTABLISHED on). Data ride on the SYN, so an opened connection takes the applica
     first to finish   ESTABLISHED -> FIN_WAIT_1 -> FIN_WAIT_2 -> TIME_WAIT -> CLOSED
     second            ESTABLISHED -> CLOSE_WAIT -> LAST_ACK -> CLOSED
     both at once      ESTABLISHED -> FIN_WAIT_1 -> CLOSING -> TIME_WAIT -> CLOSED
+
+`SEALED`: as DUPLEX, but nothing flows before both sides have agreed on keys. The side that answers is
+not sure of the other one's address until something sealed came from it.
+
+    client  CLOSED -> SYN_SENT -> ESTABLISHED
+    server  CLOSED -> SYN_RECEIVED -> ESTABLISHED
 """
 
 from __future__ import annotations
@@ -32,6 +38,7 @@ class State(Enum):
     CLOSED = auto()  # not opened, or over
     LISTEN = auto()  # waiting for anybody's SYN
     SYN_SENT = auto()  # SYN sent, not acknowledged
+    SYN_RECEIVED = auto()  # SYN received and answered; not known whether the answer arrived
     ESTABLISHED = auto()  # data flow
     FIN_WAIT_1 = auto()  # finished, the FIN not acknowledged (data before it may be missing still)
     FIN_WAIT_2 = auto()  # FIN acknowledged; the peer has not finished
@@ -101,6 +108,29 @@ DUPLEX: Transitions = {
         State.LAST_ACK,
         State.TIME_WAIT,
     ),
+}
+
+SEALED: Transitions = {
+    **{pair: target for pair, target in DUPLEX.items() if pair[1] is not Input.OPEN_DUPLEX},
+    (State.CLOSED, Input.OPEN_ACTIVE): State.SYN_SENT,
+    (State.CLOSED, Input.SYN_RECEIVED): State.SYN_RECEIVED,
+    (State.SYN_SENT, Input.SYN_ACKED): State.ESTABLISHED,
+    (State.SYN_RECEIVED, Input.SYN_ACKED): State.ESTABLISHED,
+    **_ends(State.SYN_SENT, State.SYN_RECEIVED),
+    **{
+        (state, Input.RESET): State.CLOSED
+        for state in (
+            State.SYN_SENT,
+            State.SYN_RECEIVED,
+            State.ESTABLISHED,
+            State.FIN_WAIT_1,
+            State.FIN_WAIT_2,
+            State.CLOSING,
+            State.CLOSE_WAIT,
+            State.LAST_ACK,
+            State.TIME_WAIT,
+        )
+    },
 }
 
 

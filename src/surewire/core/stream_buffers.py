@@ -79,14 +79,38 @@ class ReceiveBuffer:
         high = start + len(data) - self._start
         if high <= low:
             return
+        if low == len(self._bytes):
+            self._bytes += memoryview(data)[skipped:] if skipped else data
+            return
         if high > len(self._bytes):
             self._bytes.extend(bytes(high - len(self._bytes)))
         self._bytes[low:high] = memoryview(data)[skipped:]
 
+    def read_into(self, target: memoryview, stop: int) -> int:
+        """Fill `target` (of bytes) with what lies below stream offset `stop`; return how much that was."""
+        count = min(stop - self._start, len(target))
+        with memoryview(self._bytes) as view:
+            target[:count] = view[:count]
+        del self._bytes[:count]
+        self._start += count
+        return count
+
+    def peek(self, start: int, stop: int) -> bytes:
+        """The bytes [start, stop), which must have arrived and not been read."""
+        with memoryview(self._bytes) as view:
+            return bytes(view[start - self._start : stop - self._start])
+
+    def discard(self, stop: int) -> None:
+        """Drop everything below stream offset `stop`, received or not."""
+        if stop > self._start:
+            del self._bytes[: stop - self._start]
+            self._start = stop
+
     def read(self, stop: int) -> bytes:
         """Take out everything below stream offset `stop`, up to which all must have arrived."""
         count = stop - self._start
-        data = bytes(self._bytes[:count])
+        with memoryview(self._bytes) as view:
+            data = bytes(view[:count])
         del self._bytes[:count]
         self._start = stop
         return data

@@ -16,6 +16,8 @@ class Timer(IntEnum):
     DELAYED_ACK = auto()  # an acknowledgment was held back long enough
     IDLE = auto()  # the peer has been silent for the stated deadline: the connection is lost
     KEEPALIVE = auto()  # a peer of whom nothing is demanded is asked whether it is there (RFC 9293 §3.8.4)
+    PATH_MTU = auto()  # a probe of a longer datagram was lost, or is due (RFC 8899)
+    PATH_CHALLENGE = auto()  # an address that is not proven is asked again, or given up (RFC 9000 §8.2)
     LINGER = auto()  # TIME_WAIT is over (RFC 9293 §3.6.1)
 
 

@@ -20,7 +20,15 @@ from types import TracebackType
 
 from surewire.core.ranges import RangeSet
 from surewire.core.trains import Buffer
-from surewire.drivers.file_names import create_beside, kind_of, reason_of, replaceable, sync_directory
+from surewire.drivers.file_names import (
+    create_beside,
+    give_name,
+    kind_of,
+    mode_within,
+    reason_of,
+    replaceable,
+    sync_directory,
+)
 from surewire.errors import DestinationError, LocalProtocolError, SourceChanged, TransferError
 
 StrPath = str | os.PathLike[str]
@@ -90,6 +98,24 @@ class FileSource:
             raise SourceChanged(f"{self._path} can no longer be read: {reason_of(error)}") from error
         return data
 
+    def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
+        """Fill the views, one after the other, from `offset` on; the same checks and errors as `read_at`."""
+        length = sum(map(len, views))
+        if self._descriptor < 0 or len(views) > _MAX_PIECES or offset + length > self._size:
+            data = memoryview(self.read_at(offset, length))
+            for view in views:
+                view[:], data = data[: len(view)], data[len(view) :]
+            return
+        try:
+            done = os.preadv(self._descriptor, views, offset)
+            self._read_to_end = self._read_to_end or offset + length == self._size
+            if done < length or self._read_to_end:
+                self._require_unchanged()
+        except OSError as error:
+            raise SourceChanged(f"{self._path} can no longer be read: {reason_of(error)}") from error
+        if done < length:
+            raise SourceChanged(f"{self._path} gave {done} of {length} bytes")
+
     def close(self) -> None:
         """Close the file; closing again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
@@ -124,18 +150,26 @@ class FileSink:
     After that, writing is an error and ending it again does nothing.
     """
 
-    def __init__(self, path: StrPath) -> None:
+    def __init__(
+        self, path: StrPath, *, follow: bool = True, overwrite: bool = True, is_hashed_elsewhere: bool = False
+    ) -> None:
         """Check that `path` can be the final name; nothing is created yet.
 
-        A symbolic link is followed: its target is what will be replaced.
+        Args:
+            path: the final name.
+            follow: if it is a symbolic link, its target is what will be replaced; else it is refused.
+            overwrite: an existing file is replaced; else it stays, and `commit` fails.
+            is_hashed_elsewhere: do not hash what is written; `digest` then reads all of it.
 
         Raises:
             DestinationError: the folder is missing or not writable, or the name belongs to
                 something else than a regular file.
         """
         self._path = os.fspath(path)
+        self._overwrite = overwrite
+        self._hashes = not is_hashed_elsewhere
         try:
-            self._target = replaceable(self._path)
+            self._target = replaceable(self._path, follow=follow)
         except (OSError, ValueError) as error:
             raise DestinationError(f"cannot write {self._path}: {reason_of(error)}") from error
         self._descriptor = -1
@@ -145,6 +179,7 @@ class FileSink:
         self._hash = hashlib.sha256()
         self._hashed = 0
         self._rewritten = False
+        self._attributes: tuple[int | None, int | None] = (None, None)
 
     @property
     def temporary(self) -> str | None:
@@ -180,6 +215,8 @@ class FileSink:
         except OSError as error:
             raise self._failed(error) from error
         self._written.add(offset, offset + length)
+        if not self._hashes:
+            return
         if offset == self._hashed:
             for piece in pieces:
                 self._hash.update(piece)
@@ -188,6 +225,23 @@ class FileSink:
             self._rewritten = True
         # Twice the bytes that came, so that the hash catches up and no single write takes long.
         self._hash_up_to(min(self.contiguous, self._hashed + max(2 * length, _READ_BACK_BYTES)))
+
+    def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
+        """Fill the views, one after the other, with what was written from `offset` on.
+
+        Raises:
+            DestinationError: it cannot be read back.
+        """
+        try:
+            done = os.preadv(self._descriptor, views, offset)
+        except OSError as error:
+            raise self._failed(error) from error
+        if done < sum(map(len, views)):
+            raise DestinationError(f"{self._temporary} was cut short by somebody else")
+
+    def set_attributes(self, *, mode: int | None, mtime_ns: int | None) -> None:
+        """What `commit` is to give the file: permissions, if it is a new one, and the time of its last change."""
+        self._attributes = mode, mtime_ns
 
     def digest(self, size: int) -> bytes:
         """SHA-256 of bytes [0, size); most of it has been computed while the bytes came.
@@ -219,12 +273,13 @@ class FileSink:
         try:
             if os.fstat(descriptor).st_size > size:
                 os.ftruncate(descriptor, size)
+            self._apply_attributes(descriptor)
             os.fsync(descriptor)
             if not os.path.samestat(os.fstat(descriptor), os.lstat(temporary)):
                 self._temporary = None
                 raise DestinationError(f"cannot write {self._path}: {temporary} was replaced by somebody else")
             self._release()
-            os.replace(temporary, self._target)
+            give_name(temporary, self._target, overwrite=self._overwrite)
         except OSError as error:
             with contextlib.suppress(OSError):  # the first error is the one to tell
                 self._release()
@@ -299,6 +354,13 @@ class FileSink:
             except OSError as error:
                 raise self._failed(error) from error
         return self._descriptor, self._temporary
+
+    def _apply_attributes(self, descriptor: int) -> None:
+        mode, mtime_ns = self._attributes
+        if mode is not None and not os.path.lexists(self._target):
+            os.fchmod(descriptor, mode_within(mode, os.fstat(descriptor).st_mode))
+        if mtime_ns is not None:
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
 
     def _release(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -29,6 +29,17 @@ class Source(Protocol):
         """
 
 
+class ScatterSource(Source, Protocol):
+    """A source that puts its bytes where they are wanted, without a copy in between."""
+
+    def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
+        """Fill the views, one after the other, with the bytes from `offset` on.
+
+        Raises:
+            SourceChanged: the bytes are no longer there or cannot be read.
+        """
+
+
 class Sink(Protocol):
     """A place for bytes that arrive in any order; it keeps what was written until told otherwise."""
 
@@ -66,6 +77,12 @@ class MemorySource:
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._data[offset : offset + length]
+
+    def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
+        data = memoryview(self._data)
+        for view in views:
+            view[:] = data[offset : offset + len(view)]
+            offset += len(view)
 
 
 class MemorySink:

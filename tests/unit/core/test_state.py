@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.core.state import DUPLEX, SIMPLEX, Input, State, StateMachine, Transitions, mermaid
+from surewire.core.state import DUPLEX, SEALED, SIMPLEX, Input, State, StateMachine, Transitions, mermaid
 from surewire.errors import LocalProtocolError
 
 FAILURES = {Input.TIMEOUT, Input.ABORT, Input.RESET}
-both_tables = pytest.mark.parametrize("table", [SIMPLEX, DUPLEX], ids=["simplex", "duplex"])
+both_tables = pytest.mark.parametrize("table", [SIMPLEX, DUPLEX, SEALED], ids=["simplex", "duplex", "sealed"])
 
 
 def paths(table: Transitions) -> dict[State, list[Input]]:
@@ -33,7 +33,7 @@ def machine_in(table: Transitions, state: State) -> StateMachine:
 
 
 def test_every_state_is_reached_by_one_of_the_tables() -> None:
-    assert set(paths(SIMPLEX)) | set(paths(DUPLEX)) == set(State)
+    assert set(paths(SIMPLEX)) | set(paths(DUPLEX)) | set(paths(SEALED)) == set(State)
 
 
 @both_tables

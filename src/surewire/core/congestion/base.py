@@ -63,3 +63,6 @@ class CongestionController(Protocol):
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Bytes were declared lost."""
+
+    def on_segment(self, segment: int) -> None:
+        """Segments sent from now on have up to `segment` bytes: the path was found to carry longer ones, or fewer."""

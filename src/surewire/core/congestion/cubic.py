@@ -129,15 +129,20 @@ class Cubic:
         self._window = float(minimum_window(self._segment))
         self._curve.forget()
 
+    def on_segment(self, segment: int) -> None:
+        """Reckon with segments of this length from now on."""
+        self._segment = segment
+        self._curve.segment = segment
+
 
 class _Curve:
     """The cubic function of one stage of congestion avoidance, and the window that Reno would have (§4.1.2)."""
 
-    __slots__ = ("_begin_at", "_k_us", "_max", "_reno", "_segment", "is_begun")
+    __slots__ = ("_begin_at", "_k_us", "_max", "_reno", "is_begun", "segment")
 
     def __init__(self, *, segment: int) -> None:
         self.is_begun = False
-        self._segment = segment
+        self.segment = segment
         self._max: float | None = None  # W_max, bytes; None: the stage begins on the plateau
         self._k_us = 0  # K
         self._begin_at = 0  # t_epoch, ns
@@ -151,7 +156,7 @@ class _Curve:
         if self._max is None or self._max < window:
             self._max = window
         below = int(self._max - window)
-        self._k_us = _cube_root(int(below * 10**18 / (_C * self._segment)))
+        self._k_us = _cube_root(int(below * 10**18 / (_C * self.segment)))
 
     def end(self, window: float) -> None:
         """A loss at `window` ends the stage: fast convergence yields to new flows (§4.7)."""
@@ -170,12 +175,12 @@ class _Curve:
     def at(self, now: int) -> float:
         """W_cubic in bytes."""
         seconds = ((now - self._begin_at) - 1000 * self._k_us) / NS_PER_S
-        return (self._max or 0.0) + _C * self._segment * seconds * seconds * seconds
+        return (self._max or 0.0) + _C * self.segment * seconds * seconds * seconds
 
     def grow_as_reno(self, windows: float, *, prior: float) -> float:
         """W_est after so many more windows were acknowledged: as fast as Reno once it has made up for the reduction."""
         alpha = 1.0 if self._reno >= prior else _ALPHA
-        self._reno += alpha * self._segment * windows
+        self._reno += alpha * self.segment * windows
         return self._reno
 
 

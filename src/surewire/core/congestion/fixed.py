@@ -30,3 +30,6 @@ class FixedRate:
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Nothing to yield."""
+
+    def on_segment(self, segment: int) -> None:
+        """Rate and window are in bytes."""

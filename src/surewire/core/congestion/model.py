@@ -176,6 +176,10 @@ class PathModel:
         """Count the loss to the phase it belongs to; nothing else follows from loss alone."""
         self.loss_floor.count(outcomes)
 
+    def on_segment(self, segment: int) -> None:
+        """Reckon with segments of this length from now on."""
+        self._segment = segment
+
     def _enter(self, mode: Mode, now: int) -> None:
         """Begin a phase of the cycle, or of another mode."""
         self.mode = mode

@@ -86,3 +86,7 @@ class NewReno:
         """
         self.cwnd = minimum_window(self._segment)
         self._acked = 0
+
+    def on_segment(self, segment: int) -> None:
+        """Reckon with segments of this length from now on."""
+        self._segment = segment
