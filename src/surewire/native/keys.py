@@ -1,0 +1,101 @@
+"""The keys of one connection over time: a bit in each header says which of two successive ones sealed it.
+
+Each direction changes its key by itself. A sender does so before the key has protected as many datagrams as
+its cipher allows, but not again before the peer has acknowledged a datagram of the present phase: so the peer
+is never more than one change behind. A receiver that opens a datagram with the next key has moved on; it keeps
+the previous key for what was overtaken, until the next change.
+"""
+
+from __future__ import annotations
+
+from surewire.native.security import KeyPair, Protection
+from surewire.wire.slots import Slots
+
+_SPARE = 16  # a key is changed when all but this share of what it may protect is used up
+
+
+class SendingKeys:
+    """What seals; `phase` is the bit in the header."""
+
+    __slots__ = ("_changed_at", "_limit", "_protection", "phase", "updates")
+
+    def __init__(self, protection: Protection, *, update_after: int | None) -> None:
+        limit = protection.packets_limit
+        self._limit = min(update_after or limit, limit - limit // _SPARE)
+        self._protection = protection
+        self._changed_at = 0  # packet number with which the present phase began
+        self.phase = 0
+        self.updates = 0
+
+    @property
+    def overhead(self) -> int:
+        return self._protection.overhead
+
+    def update_if_due(self, number: int, *, largest_acked: int) -> None:
+        """Change the key before `number` is sealed, if so many datagrams were that it is time to."""
+        if number - self._changed_at < self._limit or (self.updates and largest_acked < self._changed_at):
+            return
+        self._protection = self._protection.successor()
+        self._changed_at = number
+        self.phase ^= 1
+        self.updates += 1
+
+    def seal(self, slots: Slots, count: int, number: int) -> None:
+        """Seal the first `count` datagrams in place, their numbers counted from `number`."""
+        self._protection.seal(slots, count, number)
+
+
+class ReceivingKeys:
+    """What opens."""
+
+    __slots__ = ("_began_at", "_next", "_previous", "current", "failures", "phase")
+
+    def __init__(self, protection: Protection) -> None:
+        self.current = protection
+        self.phase = 0
+        self.failures = 0
+        self._next: Protection | None = None  # made when it is first asked for
+        self._previous: Protection | None = None
+        self._began_at = 0  # least packet number seen in the present phase
+
+    @property
+    def overhead(self) -> int:
+        return self.current.overhead
+
+    @property
+    def is_worn_out(self) -> bool:
+        """True when so much was forged that the cipher promises nothing any more."""
+        return self.failures >= self.current.failures_limit
+
+    def open(self, slots: Slots, index: int, number: int, *, phase: int) -> bool:
+        """Open datagram `index`; False when it is not genuine."""
+        if phase == self.phase:
+            is_genuine = self.current.open(slots, index, number)
+            if is_genuine and number < self._began_at:
+                self._began_at = number
+        elif number < self._began_at:
+            is_genuine = self._previous is not None and self._previous.open(slots, index, number)
+        else:
+            is_genuine = self._open_with_next(slots, index, number)
+        self.failures += not is_genuine
+        return is_genuine
+
+    def _open_with_next(self, slots: Slots, index: int, number: int) -> bool:
+        if self._next is None:
+            self._next = self.current.successor()
+        if not self._next.open(slots, index, number):
+            return False
+        self._previous, self.current, self._next = self.current, self._next, None
+        self.phase ^= 1
+        self._began_at = number
+        return True
+
+
+class Keys:
+    """Both directions."""
+
+    __slots__ = ("receiving", "sending")
+
+    def __init__(self, pair: KeyPair, *, update_after: int | None) -> None:
+        self.sending = SendingKeys(pair.sending, update_after=update_after)
+        self.receiving = ReceivingKeys(pair.receiving)

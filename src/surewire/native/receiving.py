@@ -1,0 +1,165 @@
+"""Datagrams in: opened in place, joined to runs of the stream, and recorded for acknowledgment.
+
+Nearly every datagram of a bulk transfer holds one DATA frame that continues the one before it. Such ones
+are collected, and stored and recorded together: what is done per datagram is one call of the cipher and
+two of `struct`. Everything else goes through the parser of frames.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from surewire.core.acks import AckTracker
+from surewire.core.trains import Buffer
+from surewire.errors import MalformedSegment
+from surewire.native.incoming import IncomingStream
+from surewire.native.keys import ReceivingKeys
+from surewire.native.statistics import Counters
+from surewire.wire import native_frames as frames
+from surewire.wire.native_datagram import KEY_PHASE, SHORT, restore_number
+from surewire.wire.slots import Slots
+
+_OFFSET = Struct(">Q")
+_LOW = 0xFFFF_FFFF
+_DATA = int(frames.FrameType.DATA)
+_HEAD = frames.DATA_HEAD_SIZE
+_UPDATE_SHARE = 4  # of the window: room that is worth an acknowledgment of its own
+
+
+class _Run:
+    """Datagrams with consecutive numbers that hold consecutive bytes."""
+
+    __slots__ = ("first", "next", "offset", "pieces", "start")
+
+    def __init__(self) -> None:
+        self.first = self.next = 0  # packet numbers
+        self.start = self.offset = 0  # stream offsets: of the first byte, and behind the last
+        self.pieces: list[Buffer] = []
+
+
+class Receiving:
+    """Takes the datagrams of one connection."""
+
+    __slots__ = ("_limit_told", "_run", "counters", "incoming", "newest_is_new", "tracker")
+
+    def __init__(self, incoming: IncomingStream, tracker: AckTracker, counters: Counters) -> None:
+        self.incoming = incoming
+        self.tracker = tracker
+        self.counters = counters
+        self.newest_is_new = False  # the last call of `handle` saw a higher packet number than all before it
+        self._run = _Run()
+        self._limit_told = incoming.limit
+
+    def on_read(self) -> None:
+        """The application made room: tell the peer when that is much more than it knows of."""
+        limit = self.incoming.limit
+        if limit - self._limit_told >= self.incoming.window // _UPDATE_SHARE:
+            self.tracker.make_due()
+
+    def acknowledgment(self, *, limit: int, now: int) -> bytes:
+        """An ACK frame of at most `limit` bytes; b"" when nothing has arrived or nothing fits."""
+        tracker, incoming = self.tracker, self.incoming
+        if tracker.latest < 0:
+            return b""
+        position = incoming.position
+        self._limit_told = incoming.limit
+        ack = frames.emit_ack(
+            position,
+            max(self._limit_told - position, 0),
+            tracker.latest,
+            now - tracker.latest_at,
+            tracker.ranges_and_oldest(),
+            limit=limit,
+        )
+        if ack:
+            tracker.on_sent()
+        return ack
+
+    def handle(
+        self, slots: Slots, first: int, stop: int, keys: ReceivingKeys, *, now: int
+    ) -> list[frames.Frame] | None:
+        """Take datagrams [first, stop) of `slots`.
+
+        Returns:
+            The frames that are not for the stream, in order; None when no datagram was genuine.
+
+        Raises:
+            DestinationError: what arrived cannot be stored.
+        """
+        counters, run, bodies, stride = self.counters, self._run, slots.bodies, slots.stride
+        unpack, buffer, open_datagram = SHORT.unpack_from, slots.buffer, keys.open
+        others: list[frames.Frame] = []
+        newest = expected = self.tracker.largest + 1
+        opened = 0
+        for index in range(first, stop):
+            form, _, low = unpack(buffer, index * stride)
+            number = expected if low == expected & _LOW else restore_number(low, expected)
+            if not open_datagram(slots, index, number, phase=form & KEY_PHASE):
+                continue
+            opened += 1
+            if number >= expected:
+                expected = number + 1
+            body = bodies[index]
+            length = len(body) - _HEAD
+            if length <= 0 or body[0] != _DATA:
+                self._store(now)
+                self._take_other(number, body, others, now)
+                continue
+            offset: int = _OFFSET.unpack_from(body, 1)[0]
+            if not run.pieces or number != run.next or offset != run.offset:
+                self._store(now)
+                run.first, run.start = number, offset
+            run.pieces.append(body[_HEAD:])
+            run.next, run.offset = number + 1, offset + length
+        self._store(now)
+        counters.datagrams_received += opened
+        counters.damaged += stop - first - opened
+        self.newest_is_new = expected > newest
+        return others if opened else None
+
+    def _store(self, now: int) -> None:
+        """Store and record the run that was collected."""
+        run, tracker = self._run, self.tracker
+        if not run.pieces:
+            return
+        pieces, run.pieces = run.pieces, []
+        if run.first > tracker.largest or all(map(tracker.is_new, range(run.first, run.next))):
+            if self.incoming.take(run.start, run.offset, pieces, is_last=False):
+                tracker.on_received(run.first, run.next, now=now)
+            else:
+                self.counters.refused += run.next - run.first
+            return
+        offset = run.start
+        for number, piece in zip(range(run.first, run.next), pieces, strict=True):
+            stop = offset + len(piece)
+            if not tracker.is_new(number):
+                self.counters.duplicates += 1
+            elif self.incoming.take(offset, stop, [piece], is_last=False):
+                tracker.on_received(number, number + 1, now=now)
+            else:
+                self.counters.refused += 1
+            offset = stop
+
+    def _take_other(self, number: int, body: memoryview, others: list[frames.Frame], now: int) -> None:
+        """A datagram that is not just bytes of the stream."""
+        if not self.tracker.is_new(number):
+            self.counters.duplicates += 1
+            return
+        try:
+            found = frames.parse(body)
+        except MalformedSegment:
+            self.counters.malformed += 1
+            return
+        is_eliciting = False
+        for frame in found:
+            is_eliciting = is_eliciting or frames.is_ack_eliciting(frame)
+            if not isinstance(frame, frames.Data):
+                continue
+            stop = frame.offset + len(frame.payload)
+            if not self.incoming.take(frame.offset, stop, [frame.payload], is_last=frame.is_last):
+                self.counters.refused += 1
+                return
+            if frame.is_last:
+                self.tracker.make_due()  # the peer waits for nothing else
+        self.tracker.on_received(number, number + 1, now=now, is_eliciting=is_eliciting)
+        others.extend(frame for frame in found if not isinstance(frame, frames.Data))

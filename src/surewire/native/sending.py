@@ -1,0 +1,267 @@
+"""What leaves one connection, and in which order.
+
+The core's `Outbound` says which bytes of the stream may go out; this adds what the format needs beside them:
+acknowledgments, which ride on a datagram that has room for them, pings, probes of longer datagrams, and the
+words of the end. Every datagram has a packet number of its own, whatever is in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from surewire.core.congestion import PathModel
+from surewire.core.outbound import Outbound
+from surewire.core.path_mtu import PathMtu
+from surewire.core.rtt import RttEstimator
+from surewire.core.sent_log import SentRun
+from surewire.core.timers import Timer, TimerTable
+from surewire.core.trains import Address, Train
+from surewire.errors import RemoteProtocolError
+from surewire.native.config import LEAST_DATAGRAM, NativeConfig
+from surewire.native.incoming import IncomingStream
+from surewire.native.keys import SendingKeys
+from surewire.native.outgoing import OutgoingStream
+from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Scratch
+from surewire.native.receiving import Receiving
+from surewire.native.statistics import ConnectionStats, Counters
+from surewire.wire import native_frames as frames
+
+_MAX_DATAGRAMS = 64  # in a train: UDP_MAX_SEGMENTS of kernels before 6.9
+_RIDE_BELOW = LEAST_DATAGRAM // 2  # bytes of the stream in a datagram that still has room for an acknowledgment
+_RIDING_ACK = 128  # bytes of an acknowledgment that rides, at most
+
+
+class Sending:
+    """Makes the datagrams of one connection, once its keys are there."""
+
+    def __init__(
+        self, config: NativeConfig, timers: TimerTable, counters: Counters, scratch: Scratch, *, now: int
+    ) -> None:
+        transport = config.transport
+        self._config = config
+        self._timers = timers
+        self._counters = counters
+        self._scratch = scratch
+        self.stream = OutgoingStream(config.send_buffer)
+        self.outbound = Outbound(
+            size=None,
+            segment=LEAST_DATAGRAM,
+            config=transport,
+            controller=self._controller(LEAST_DATAGRAM),
+            rtt=RttEstimator(transport.initial_rtt),
+            timers=timers,
+            now=now,
+        )
+        rules = self.outbound.rules
+        rules.has_byte_acks = False
+        rules.may_finish_early = True
+        self.outbound.scoreboard.end_rides = True
+        self._most = MAX_TRAIN_BYTES  # bytes of a datagram that the peer takes
+        self.path_mtu = self._search(self._most, now)
+        self._packer: Packer | None = None
+        self._keys: SendingKeys | None = None
+        self._runs: deque[SentRun] = deque()  # logged as sent, and not made into datagrams yet
+        self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
+
+    def _controller(self, segment: int) -> PathModel:
+        transport = self._config.transport
+        return PathModel(segment=segment, max_train=MAX_TRAIN_BYTES, initial_rtt=transport.initial_rtt)
+
+    def _search(self, most: int, now: int) -> PathMtu:
+        config = self._config
+        ceiling = min(most, config.max_datagram)
+        fixed = None if config.fixed_datagram is None else min(config.fixed_datagram, ceiling)
+        return PathMtu(base=LEAST_DATAGRAM, ceiling=ceiling, fixed=fixed, now=now)
+
+    def start(self, keys: SendingKeys, connection_id: bytes, *, most: int, window: int, now: int) -> None:
+        """The handshake is over: seal with these keys.
+
+        The peer has this connection id, takes datagrams of `most` bytes, and at first `window` bytes of the stream.
+        """
+        self._keys = keys
+        self._packer = Packer(connection_id, keys, self._scratch)
+        self._most = min(most, MAX_TRAIN_BYTES)
+        self.path_mtu = self._search(self._most, now)
+        self.outbound.rules.max_offset = window
+        self._set_segment()
+
+    def change_path(self, *, now: int) -> None:
+        """The peer has moved to another host: what was known of the path is void (RFC 9000 §9.4)."""
+        self.outbound.change_path(self._controller(self.outbound.rules.segment))
+        self.path_mtu = self._search(self._most, now)
+        self._set_segment()
+
+    def _set_segment(self) -> None:
+        if self._packer is None:
+            return
+        size = self.path_mtu.size
+        self.outbound.set_segment(size - self._packer.overhead())
+        self.outbound.rules.max_train = self.outbound.rules.max_runs = min(
+            MAX_TRAIN_BYTES // size, _MAX_DATAGRAMS, self._config.transport.max_train
+        )
+
+    # What the connection wants said.
+
+    def say(self, frame: bytes) -> None:
+        """Let a frame go out at once, in a datagram of its own."""
+        self._words.append(frame)
+
+    def on_written(self) -> None:
+        """The application gave bytes to the stream."""
+        self.outbound.scoreboard.extend(self.stream.written)
+
+    # What the path says.
+
+    def on_ack(self, ack: frames.Ack, *, now: int) -> None:
+        """Take an acknowledgment; one of what was never sent is counted and means nothing."""
+        outbound, board = self.outbound, self.outbound.scoreboard
+        before = board.una, outbound.log.largest_acked
+        try:
+            outbound.on_ack_numbers(
+                list(ack.ranges), position=ack.position, echo=ack.latest, ack_delay=ack.delay_ns, now=now
+            )
+        except RemoteProtocolError:
+            self._counters.malformed += 1
+            return
+        outbound.rules.max_offset = max(outbound.rules.max_offset, ack.position + ack.window)
+        self.stream.discard_acked(min(board.una, board.size))
+        if before != (board.una, outbound.log.largest_acked):
+            self.path_mtu.on_progress(now=now)
+        if self.path_mtu.probe_number is not None:
+            for start, stop in ack.ranges:
+                self.path_mtu.on_acked(start, stop, now=now)
+        self._follow_path_mtu()
+
+    def on_pto(self, *, now: int) -> None:
+        """A probe timeout has passed: full datagrams may be too long for the path as it is now."""
+        self.path_mtu.on_pto(self.outbound.unanswered_probes, now=now)
+        self._follow_path_mtu()
+
+    def on_too_long(self, size: int, *, now: int) -> None:
+        """The local interface refused a datagram of `size` bytes."""
+        self.path_mtu.on_too_long(size, now=now)
+        self._follow_path_mtu()
+
+    def _follow_path_mtu(self) -> None:
+        self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
+        if self._packer is not None and self.outbound.rules.segment + self._packer.overhead() != self.path_mtu.size:
+            self._set_segment()
+
+    def stats(self, incoming: IncomingStream) -> ConnectionStats:
+        """How the connection stands; `incoming` is the other direction."""
+        outbound, counters = self.outbound, self._counters
+        board, rtt, rules, controller = outbound.scoreboard, outbound.rtt, outbound.rules, outbound.controller
+        return ConnectionStats(
+            rtt_ns=rtt.smoothed_rtt if rtt.samples else 0,
+            min_rtt_ns=rtt.min_rtt,
+            rttvar_ns=rtt.rttvar if rtt.samples else 0,
+            delivery_rate=controller.bandwidth if isinstance(controller, PathModel) else 0,
+            cwnd=controller.cwnd,
+            bytes_in_flight=outbound.log.bytes_in_flight,
+            path_mtu=self.path_mtu.size,
+            written=self.stream.written,
+            acknowledged=min(board.una, board.size),
+            received=incoming.books.contiguous,
+            peer_window=max(rules.max_offset - board.una, 0),
+            sent_bytes=counters.sent_bytes,
+            retransmitted_bytes=counters.retransmitted_bytes,
+            lost_bytes=outbound.stats.lost_bytes,
+            spurious=outbound.stats.spurious_segments,
+            probes=outbound.stats.probes,
+            datagrams_sent=counters.datagrams_sent,
+            datagrams_received=counters.datagrams_received,
+            received_bytes=counters.received_bytes,
+            damaged=counters.damaged,
+            malformed=counters.malformed,
+            duplicates=counters.duplicates,
+            refused=counters.refused,
+            key_updates=self._keys.updates if self._keys is not None else 0,
+            is_app_limited=not board.has_unsent and not board.has_lost,
+            is_window_limited=rules.max_offset <= board.next_offset < board.size,
+        )
+
+    # Datagrams.
+
+    def poll(self, receiving: Receiving, destination: Address, *, now: int) -> Train | None:
+        """The next train, or None when nothing may go out now. Acknowledgments are of what `receiving` has.
+
+        Raises:
+            SourceChanged: bytes to send are no longer there.
+        """
+        packer, keys = self._packer, self._keys
+        if packer is None or keys is None:
+            return None
+        if not self._runs:
+            train = self._poll_words(packer, receiving, destination, now)
+            if train is not None:
+                return train
+            keys.update_if_due(self.outbound.log.next_number, largest_acked=self.outbound.log.largest_acked)
+            self._runs.extend(self.outbound.poll_runs(now=now))
+            if not self._runs:
+                return None
+            for run in self._runs:
+                if run.retransmission:
+                    self._counters.retransmitted_bytes += run.nbytes
+        runs = self._take_runs()
+        size = self.outbound.scoreboard.size
+        first = runs[0]
+        if first.count == 1 and len(runs) == 1 and receiving.tracker.is_pending and first.nbytes < _RIDE_BELOW:
+            ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now)
+            train = packer.datagram(
+                first.first, ack, destination, run=first, size=size, read_into=self.stream.read_into
+            )
+        else:
+            train = packer.train(runs, size, self.stream.read_into, destination)
+        return self._counted(train)
+
+    def _take_runs(self) -> list[SentRun]:
+        """As many of the runs that wait as fit one train."""
+        runs: list[SentRun] = []
+        queue = self._runs
+        room = self.outbound.rules.max_train
+        while queue and (queue[0].count <= room or not runs):
+            room -= queue[0].count
+            runs.append(queue.popleft())
+        return runs
+
+    def _poll_words(self, packer: Packer, receiving: Receiving, destination: Address, now: int) -> Train | None:
+        """What is not the stream's: words, a probe of a longer datagram, an acknowledgment that is due."""
+        frame, length = b"", 0
+        if self._words:
+            frame = self._words.pop(0)
+        else:
+            probe = self.path_mtu.poll_probe(now=now)
+            self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
+            if probe is not None:
+                frame, length = frames.emit_ping(), probe
+            elif not receiving.tracker.is_due:
+                return None
+        if receiving.tracker.is_pending and not length:
+            frame = receiving.acknowledgment(limit=frames.MAX_ACK_SIZE, now=now) + frame
+        if not frame:
+            return None
+        number = self.outbound.skip_number()
+        if length:
+            pto = self.outbound.rtt.pto(self._config.transport.max_ack_delay)
+            self.path_mtu.on_probe_sent(number, length, pto=pto, now=now)
+            self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
+        return self._counted(packer.datagram(number, frame, destination, length=length))
+
+    def aside(self, frame: bytes, destination: Address, *, length: int) -> Train | None:
+        """A datagram with one frame to an address that is not (yet) the peer's, padded to `length`."""
+        if self._packer is None:
+            return None
+        number = self.outbound.skip_number()
+        return self._counted(self._packer.datagram(number, frame, destination, length=length))
+
+    def last_words(self, frame: bytes, destination: Address) -> Train | None:
+        """The datagram that ends the connection; its bytes outlive it."""
+        train = self.aside(frame, destination, length=0)
+        if train is None:
+            return None
+        return train._replace(buffers=[b"".join(train.buffers)])
+
+    def _counted(self, train: Train) -> Train:
+        self._counters.datagrams_sent += train.datagram_count
+        self._counters.sent_bytes += train.nbytes
+        return train
