@@ -3,9 +3,9 @@
 It finds what a path damages, for measurement, teaching and trusted links. Anybody who sees a datagram can read it,
 and anybody can make one that passes: see docs/security.md. Needs no package besides the standard library.
 
-    | header | body | CRC-32C (4, big-endian) |    over header and body, then the high 32 bits of the packet number
+    | header | body | CRC-32C (4, big-endian) |    over header and body, continued from the high bits of the packet number
 
-The datagram has the number's low 32 bits only. Adding the others to the sum lets a receiver that restored them
+The datagram has the number's low 32 bits only. To begin the sum with the others lets a receiver that restored them
 wrongly (a copy that is 2**31 packets old) see it, just as it would with a nonce.
 """
 
@@ -24,7 +24,6 @@ TRAILER = 4  # bytes
 _NO_LIMIT = 2**62
 _WORD = Struct(">I")
 _LOW = 2**32 - 1
-_FIRST = bytes(4)  # the high bits of the first 2**32 packet numbers
 
 
 class CheckedProtection:
@@ -43,9 +42,8 @@ class CheckedProtection:
         same = min(count, 2**32 - (number & _LOW))
         position = first = 0
         for stop, high_bits in ((same, number >> 32), (count, (number >> 32) + 1)):
-            high = _WORD.pack(high_bits)
             for checked in slots.checked[first:stop]:
-                write(buffer, position + len(checked), checksum(high, checksum(checked)))
+                write(buffer, position + len(checked), checksum(checked, high_bits))
                 position += stride
             first = stop
 
@@ -55,9 +53,8 @@ class CheckedProtection:
         size = len(checked)
         if size < slots.header:
             return False
-        high = _FIRST if number < 2**32 else _WORD.pack(number >> 32)
         expected: int = _WORD.unpack_from(slots.buffer, index * slots.stride + size)[0]
-        return crc32c(high, crc32c(checked)) == expected
+        return crc32c(checked, number >> 32) == expected
 
     def successor(self) -> CheckedProtection:
         """Itself: there is nothing to replace."""

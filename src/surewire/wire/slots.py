@@ -20,6 +20,7 @@ class Slots:
     """Views of datagram number i: `datagrams[i]`, `headers[i]`, `bodies[i]`, `sealed[i]`, `checked[i]`."""
 
     __slots__ = (
+        "_behind",
         "bodies",
         "buffer",
         "checked",
@@ -46,7 +47,15 @@ class Slots:
         self.headers = [datagram[:header] for datagram in self.datagrams]
         self.bodies = [datagram[header : max(len(datagram) - trailer, header)] for datagram in self.datagrams]
         self.sealed = [datagram[header:] for datagram in self.datagrams]
+        self._behind: dict[int, list[memoryview]] = {}
         self.checked = [datagram[: max(len(datagram) - trailer, 0)] for datagram in self.datagrams]
+
+    def behind(self, head: int) -> list[memoryview]:
+        """The bodies without their first `head` bytes."""
+        views = self._behind.get(head)
+        if views is None:
+            views = self._behind[head] = [body[head:] for body in self.bodies]
+        return views
 
     def last(self, index: int, length: int) -> Slots:
         """Datagram number `index` as slots of its own, `length` bytes long."""
