@@ -1,7 +1,7 @@
 """Spreads transmissions over time: a token bucket filled at the pacing rate (RFC 9002 §7.7).
 
-Tokens are bytes. They are spent when a quantum, about a millisecond of the rate, has been earned, so that
-datagrams leave in trains; the bucket holds what a driver that wakes late must be able to make up for,
+Tokens are bytes. They are spent when a quantum, about a millisecond of the rate but no more than a full train, has
+been earned, so that datagrams leave in trains; the bucket holds what a driver that wakes late must be able to make up for,
 and at least ten segments, so that a late wake-up never becomes a burst the path has to store.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
 _LATENESS = 4 * NS_PER_MS  # a driver on a busy machine wakes this late; tokens older than it are lost
+_MAX_QUANTUM = 65_536  # bytes: what one system call sends; to wait for more would only make bursts
 _MIN_BURST_SEGMENTS = 10  # RFC 9002 §7.7 allows an initial burst of ten packets
 
 
@@ -28,8 +29,8 @@ class Pacer:
         self._segment = segment
 
     def quantum(self, rate: int) -> int:
-        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at least two segments."""
-        earned, least = rate * NS_PER_MS // NS_PER_S, 2 * self._segment
+        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at most a train, at least two segments."""
+        earned, least = min(rate * NS_PER_MS // NS_PER_S, _MAX_QUANTUM), 2 * self._segment
         return earned if earned > least else least
 
     def allowance(self, rate: int, *, now: int) -> int:

@@ -17,8 +17,8 @@ If one of the eight passes the search goes on above. With 15% random loss each w
 gets only one chance, a probe fails with q = 1 - 0.85**2 = 0.28 and eight in a row with q**8 = 3.5e-5. A search tries at
 most 17 sizes that the path takes, so at most 6 in 10,000 end low. Every minute the bound is tried again.
 
-A lost probe is judged by time, and counts only if something has been acknowledged since it was sent: an
-outage says nothing of sizes. A late acknowledgment is proof as good as an early one.
+A lost probe is judged by time, and counts only if something has been acknowledged since it was sent, and not after a
+long silence: an outage says nothing of sizes. A late acknowledgment is proof as good as an early one.
 
 Black holes (RFC 8899 §4.3): after the second probe timeout in a row, or the third since a datagram larger than `base`
 was acknowledged, `size` falls to `base`. When acknowledgments come again, the old size is probed first: an outage that
@@ -74,6 +74,7 @@ class PathMtu:
     """
 
     __slots__ = (
+        "_blame_until",
         "_ceiling",
         "_due",
         "_failed",
@@ -116,6 +117,9 @@ class PathMtu:
         self._probes: dict[int, int] = {}  # number: size, the latest ones
         self._sent_at = now
         self._progress_at = now
+        self._blame_until = (
+            now  # a silence that lasts longer is an outage, and the probe may have gone with all the rest
+        )
         self._due = _NEVER  # from when on poll_probe has something to do
         self._is_stalled = fixed is None  # nothing to do before the next acknowledgment
         self._known = 0  # what had passed before a black hole was suspected
@@ -162,7 +166,9 @@ class PathMtu:
         self.probe_number = next(iter(self._probes))
         self._sent_at = now
         # Later probes wait longer: on a slow path a large one may need more than the timeout of small ones.
-        self._due = now + (max(pto, _SHORTEST_WAIT) << min(self._trying.losses, 2))
+        wait = max(pto, _SHORTEST_WAIT) << min(self._trying.losses, 2)
+        self._due = now + wait
+        self._blame_until = now + 3 * wait
 
     def on_acked(self, start: int, stop: int, *, now: int) -> None:
         """Packets [start, stop) arrived. Only needed while `probe_number` is not None; may name them repeatedly."""
@@ -177,14 +183,15 @@ class PathMtu:
             self._ptos = 0
         if self._is_stalled:
             self._is_stalled = False
-            # A probe that was lost before the silence is counted by the next poll_probe.
-            self._due = 1 if self._trying is not None else 0
+            # 1 is long ago: the next poll_probe counts the probe as lost. 0 lets it send another one.
+            self._due = 1 if self._trying is not None and now <= self._blame_until else 0
 
     def on_pto(self, count: int, *, now: int) -> None:
         """The probe timeout passed, the `count`-th time in a row (1 is the first)."""
         if self._is_fixed or self.size == self.base:
             return
-        self._ptos += 1
+        if self._trying is None:  # else a lost probe may be all that there is to it
+            self._ptos += 1
         if count >= 2 or self._ptos >= _MOST_PTOS:
             self._known = self.size
             self._fall()

@@ -34,7 +34,7 @@ from surewire.errors import (
     Unconfirmed,
 )
 from surewire.native.config import NativeConfig
-from surewire.native.incoming import IncomingStream
+from surewire.native.incoming import Incoming
 from surewire.native.keys import Keys
 from surewire.native.opening import Agreement, ClientOpening, ServerOpening
 from surewire.native.packing import Scratch
@@ -43,7 +43,7 @@ from surewire.native.receiving import Receiving
 from surewire.native.security import ClientSecurity, ServerSecurity
 from surewire.native.sending import Sending
 from surewire.native.statistics import ConnectionStats, Counters
-from surewire.transfer.files import ScatterSource, Sink
+from surewire.transfer.files import OffsetSink, ScatterSource
 from surewire.wire import native_datagram as wire
 from surewire.wire import native_frames as frames
 from surewire.wire.slots import Slots
@@ -84,10 +84,17 @@ class Connection:
         self._keys: Keys | None = None
         self._sending = Sending(config, self._timers, self.counters, scratch or Scratch(), now=now)
         self._receiving = Receiving(
-            IncomingStream(config.transport), AckTracker(config.transport, self._timers), self.counters
+            Incoming(config.transport), AckTracker(config.transport, self._timers), self.counters
         )
         self._ready: deque[Train] = deque()  # datagrams that are made already: handshake and end
         self._refusals = 0
+        if isinstance(opening, ClientOpening):
+            self._machine.handle(Input.OPEN_ACTIVE)
+            self._say_hello(opening, now)
+        else:
+            self._machine.handle(Input.SYN_RECEIVED)
+            self._agree(opening.agreement, now)
+            self._timers.arm(Timer.HANDSHAKE, now + config.transport.handshake_timeout)
 
     @classmethod
     def open(
@@ -103,10 +110,7 @@ class Connection:
     ) -> Connection:
         """A client's end: the first HELLO waits to be sent. Trains are written into `scratch`, which may be shared."""
         opening = ClientOpening(security, connection_id, config=config, rng=rng)
-        connection = cls(peer, opening, config=config, rng=rng, now=now, scratch=scratch)
-        connection._machine.handle(Input.OPEN_ACTIVE)
-        connection._say_hello(opening, now)
-        return connection
+        return cls(peer, opening, config=config, rng=rng, now=now, scratch=scratch)
 
     @classmethod
     def accept(
@@ -131,11 +135,7 @@ class Connection:
         opening = ServerOpening(hello, security, connection_id, config=config, rng=rng)
         connection = cls(source, opening, config=config, rng=rng, now=now, scratch=scratch)
         connection.paths.is_validated = is_validated
-        connection.paths.on_received(hello_bytes)
-        connection._machine.handle(Input.SYN_RECEIVED)
-        connection._agree(opening.agreement, now)
-        connection._timers.arm(Timer.HANDSHAKE, now + config.transport.handshake_timeout)
-        connection._repeat_welcome(opening)
+        connection.handle_long(hello, source, hello_bytes, now=now)
         return connection
 
     # Getters.
@@ -263,7 +263,7 @@ class Connection:
         self._receiving.on_read()
         return count
 
-    def divert(self, sink: Sink, length: int, *, now: int) -> None:
+    def divert(self, sink: OffsetSink, length: int, *, now: int) -> None:
         """Let `sink` have the next `length` bytes of the stream, from its offset 0, as they come and in any order.
 
         Raises:
@@ -303,8 +303,8 @@ class Connection:
             return None
         try:
             return self._poll_path(now) or self._sending.poll(self._receiving, self.paths.peer, now=now)
-        except TransferError as error:
-            self._give_up(error, 1, str(error))
+        except TransferError as error:  # its text may name a file of this host: the peer gets another one
+            self._give_up(error, 1, "what was to be sent can no longer be read")
             return self._ready.popleft() if self._ready else None
 
     def _poll_path(self, now: int) -> Train | None:
@@ -338,7 +338,7 @@ class Connection:
         try:
             found = receiving.handle(slots, first, stop, keys.receiving, now=now)
         except TransferError as error:
-            self._give_up(error, 1, str(error))
+            self._give_up(error, 1, "what arrived cannot be stored")
             return
         if found is None:
             if keys.receiving.is_worn_out:
@@ -535,7 +535,7 @@ class Connection:
 
     def _give_up(self, error: SurewireError, code: int, text: str) -> None:
         if self.state not in _UNSEALED:
-            self._say_last(frames.emit_reset(code, text.encode()[:255].decode(errors="ignore")))
+            self._say_last(frames.emit_reset(code, text))
         self._close(Input.ABORT, error=error)
 
     def _close(self, why: Input, *, error: SurewireError | None = None) -> None:

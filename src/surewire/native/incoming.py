@@ -16,10 +16,10 @@ from surewire.core.reassembly import Reassembly
 from surewire.core.stream_buffers import ReceiveBuffer
 from surewire.core.trains import Buffer
 from surewire.errors import LocalProtocolError
-from surewire.transfer.files import Sink
+from surewire.transfer.files import OffsetSink
 
 
-class IncomingStream:
+class Incoming:
     """What arrived of the peer's stream."""
 
     __slots__ = ("_buffer", "_is_discarding", "_sink", "_sink_start", "_sink_stop", "books", "window")
@@ -28,7 +28,7 @@ class IncomingStream:
         self.books = Reassembly(config)
         self._buffer = ReceiveBuffer()
         self.window = config.receive_window  # bytes
-        self._sink: Sink | None = None
+        self._sink: OffsetSink | None = None
         self._sink_start = 0  # stream offsets whose bytes the sink takes
         self._sink_stop = 0
         self._is_discarding = False
@@ -113,7 +113,7 @@ class IncomingStream:
         """What the sink has in order, the application has read, so to speak."""
         self._buffer.discard(min(self.books.contiguous, self._sink_stop))
 
-    def divert(self, sink: Sink, length: int) -> None:
+    def divert(self, sink: OffsetSink, length: int) -> None:
         """Let the sink have the next `length` bytes, those that have arrived already first.
 
         Raises:

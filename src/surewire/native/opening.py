@@ -61,7 +61,7 @@ class ClientOpening:
         self._handshake = security.begin(rng)
         self.connection_id = connection_id
         self.attempt_id = rng.randbytes(wire.CID_SIZE)
-        prologue = wire.prologue(self.attempt_id, connection_id, wire.VERSION, self._handshake.suite, VERSIONS)
+        prologue = wire.prologue(self.attempt_id, connection_id, wire.VERSION, self._handshake.suite, (wire.VERSION,))
         self._message = self._handshake.hello(prologue, _parameters(config, None))
         self._cookie = b""
         self.agreement: Agreement | None = None
@@ -81,11 +81,15 @@ class ClientOpening:
         return now + min(wait, _LONGEST_INTERVAL)
 
     def on_retry(self, packet: wire.Retry) -> bool:
-        """A server under load asks for proof of the address; True when the HELLO should go out again at once."""
-        if packet.scid != self.attempt_id or self._cookie:
+        """A server under load asks for proof of the address; True when the HELLO should go out again at once.
+
+        Later cookies replace the first, which does not live long, but wait for the timer: or each would make a HELLO.
+        """
+        if packet.scid != self.attempt_id:
             return False
+        is_first = not self._cookie
         self._cookie = packet.cookie
-        return True
+        return is_first
 
     def on_welcome(self, packet: wire.Welcome) -> bool:
         """The answer; False when it is none to our HELLO: forged perhaps, so the right one may still come.
@@ -148,7 +152,7 @@ class ServerOpening:
             HandshakeFailed: it is malformed, or made with another key.
         """
         handshake = security.begin(hello.suite, rng)
-        prologue = wire.prologue(hello.dcid, hello.scid, hello.version, hello.suite, VERSIONS)
+        prologue = wire.prologue(hello.dcid, hello.scid, hello.version, hello.suite, (wire.VERSION,))
         payload = handshake.accept(prologue, hello.message)
         try:
             peer = native_parameters.parse(payload)

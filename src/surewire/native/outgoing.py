@@ -32,7 +32,7 @@ class _Piece:
         self.base = base
 
 
-class OutgoingStream:
+class Outgoing:
     """The bytes of one direction, by their offsets in the stream."""
 
     __slots__ = ("_first", "_limit", "_pieces", "_starts", "held", "written")

@@ -38,10 +38,10 @@ class Scratch:
 
     def __init__(self) -> None:
         self._memory = memoryview(bytearray(MAX_TRAIN_BYTES))
-        self._layouts: dict[tuple[int, int], tuple[Slots, list[memoryview]]] = {}
+        self._layouts: dict[tuple[int, int], Slots] = {}
 
-    def layout(self, stride: int, trailer: int) -> tuple[Slots, list[memoryview]]:
-        """The memory cut into datagrams of `stride` bytes, and the views of their stream bytes."""
+    def layout(self, stride: int, trailer: int) -> Slots:
+        """The memory cut into datagrams of `stride` bytes."""
         key = stride, trailer
         found = self._layouts.get(key)
         if found is None:
@@ -49,7 +49,7 @@ class Scratch:
                 del self._layouts[next(iter(self._layouts))]
             whole = MAX_TRAIN_BYTES // stride * stride
             slots = Slots(self._memory[:whole], stride=stride, header=HEADER_SIZE, trailer=trailer)
-            found = self._layouts[key] = slots, [body[DATA_HEAD_SIZE:] for body in slots.bodies]
+            found = self._layouts[key] = slots
         return found
 
     def single(self, length: int, trailer: int) -> Slots:
@@ -80,7 +80,8 @@ class Packer:
         """
         segment = max(min(run.segment, min(run.stop, size) - run.offset) for run in runs)
         stride = segment + self.overhead()
-        slots, payloads = self._scratch.layout(stride, self._keys.overhead)
+        slots = self._scratch.layout(stride, self._keys.overhead)
+        payloads = slots.behind(DATA_HEAD_SIZE)
         index, last_length = 0, stride
         for run in runs:
             length = min(run.stop, size) - run.offset

@@ -12,7 +12,7 @@ from struct import Struct
 from surewire.core.acks import AckTracker
 from surewire.core.trains import Buffer
 from surewire.errors import MalformedSegment
-from surewire.native.incoming import IncomingStream
+from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
@@ -42,7 +42,7 @@ class Receiving:
 
     __slots__ = ("_limit_told", "_run", "counters", "incoming", "newest_is_new", "tracker")
 
-    def __init__(self, incoming: IncomingStream, tracker: AckTracker, counters: Counters) -> None:
+    def __init__(self, incoming: Incoming, tracker: AckTracker, counters: Counters) -> None:
         self.incoming = incoming
         self.tracker = tracker
         self.counters = counters
@@ -86,15 +86,26 @@ class Receiving:
         Raises:
             DestinationError: what arrived cannot be stored.
         """
-        counters, run, bodies, stride = self.counters, self._run, slots.bodies, slots.stride
-        unpack, buffer, open_datagram = SHORT.unpack_from, slots.buffer, keys.open
+        counters, run, stride, buffer = self.counters, self._run, slots.stride, slots.buffer
+        bodies, payloads, unpack, unpack_offset = (
+            slots.bodies,
+            slots.behind(_HEAD),
+            SHORT.unpack_from,
+            _OFFSET.unpack_from,
+        )
+        phase, open_datagram = keys.phase, keys.current.open
         others: list[frames.Frame] = []
         newest = expected = self.tracker.largest + 1
         opened = 0
         for index in range(first, stop):
             form, _, low = unpack(buffer, index * stride)
             number = expected if low == expected & _LOW else restore_number(low, expected)
-            if not open_datagram(slots, index, number, phase=form & KEY_PHASE):
+            if form & KEY_PHASE == phase:
+                if not open_datagram(slots, index, number):
+                    continue
+            elif keys.open_other(slots, index, number):
+                phase, open_datagram = keys.phase, keys.current.open
+            else:
                 continue
             opened += 1
             if number >= expected:
@@ -105,15 +116,16 @@ class Receiving:
                 self._store(now)
                 self._take_other(number, body, others, now)
                 continue
-            offset: int = _OFFSET.unpack_from(body, 1)[0]
+            offset: int = unpack_offset(body, 1)[0]
             if not run.pieces or number != run.next or offset != run.offset:
                 self._store(now)
                 run.first, run.start = number, offset
-            run.pieces.append(body[_HEAD:])
+            run.pieces.append(payloads[index])
             run.next, run.offset = number + 1, offset + length
         self._store(now)
         counters.datagrams_received += opened
         counters.damaged += stop - first - opened
+        keys.failures += stop - first - opened
         self.newest_is_new = expected > newest
         return others if opened else None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from surewire.wire.slots import Slots
 
@@ -47,11 +47,14 @@ class Protection(Protocol):
         """The key after an update (Noise §11.3, Rekey)."""
 
 
-class KeyPair(NamedTuple):
-    """The keys of a connection after its handshake."""
+class KeyPair(Protocol):
+    """The keys of a connection after its handshake, one for each direction."""
 
-    sending: Protection
-    receiving: Protection
+    @property
+    def sending(self) -> Protection: ...
+
+    @property
+    def receiving(self) -> Protection: ...
 
 
 class ClientHandshake(Protocol):

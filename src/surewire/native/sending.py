@@ -18,9 +18,9 @@ from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Train
 from surewire.errors import RemoteProtocolError
 from surewire.native.config import LEAST_DATAGRAM, NativeConfig
-from surewire.native.incoming import IncomingStream
+from surewire.native.incoming import Incoming
 from surewire.native.keys import SendingKeys
-from surewire.native.outgoing import OutgoingStream
+from surewire.native.outgoing import Outgoing
 from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Scratch
 from surewire.native.receiving import Receiving
 from surewire.native.statistics import ConnectionStats, Counters
@@ -42,7 +42,7 @@ class Sending:
         self._timers = timers
         self._counters = counters
         self._scratch = scratch
-        self.stream = OutgoingStream(config.send_buffer)
+        self.stream = Outgoing(config.send_buffer)
         self.outbound = Outbound(
             size=None,
             segment=LEAST_DATAGRAM,
@@ -147,7 +147,7 @@ class Sending:
         if self._packer is not None and self.outbound.rules.segment + self._packer.overhead() != self.path_mtu.size:
             self._set_segment()
 
-    def stats(self, incoming: IncomingStream) -> ConnectionStats:
+    def stats(self, incoming: Incoming) -> ConnectionStats:
         """How the connection stands; `incoming` is the other direction."""
         outbound, counters = self.outbound, self._counters
         board, rtt, rules, controller = outbound.scoreboard, outbound.rtt, outbound.rules, outbound.controller

@@ -40,8 +40,8 @@ class ScatterSource(Source, Protocol):
         """
 
 
-class Sink(Protocol):
-    """A place for bytes that arrive in any order; it keeps what was written until told otherwise."""
+class OffsetSink(Protocol):
+    """A place for bytes that arrive in any order."""
 
     def write_at(self, offset: int, pieces: Sequence[Buffer]) -> None:
         """Store the pieces end to end from `offset`. The pieces are not kept after return.
@@ -49,6 +49,10 @@ class Sink(Protocol):
         Raises:
             DestinationError: they cannot be stored (disk full, for one).
         """
+
+
+class Sink(OffsetSink, Protocol):
+    """One that keeps what was written until told otherwise, and makes a file of it."""
 
     def digest(self, size: int) -> bytes:
         """SHA-256 of bytes [0, size), all of which have been written.
