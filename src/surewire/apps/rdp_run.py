@@ -30,6 +30,8 @@ class RecordingSession(DrivenSession, Protocol):
 
     def take_records(self) -> list[PacketRecord]: ...
 
+    def drop_records(self) -> None: ...
+
 
 class Run:
     """Use as a context: inside, signals are noted in `stop_requested` instead of ending the process."""
@@ -88,9 +90,10 @@ class Run:
 
     def _report(self) -> int | None:
         """Write what happened since the last turn; return when the next one is wanted (ns)."""
-        records = self._session.take_records()
-        if self._lines is not None:
-            self._lines.add(records)
+        if self._lines is None:
+            self._session.drop_records()
+        else:
+            self._lines.add(self._session.take_records())
         return None if self._progress is None else self._progress.show()
 
     def _on_signal(self) -> None:

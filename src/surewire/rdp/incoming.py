@@ -12,29 +12,6 @@ from surewire.wire.segment import Segment
 _PATIENT_FINS = 4  # a FIN of a foreign peer that is one too high is believed when it comes that often
 
 
-class Batch:
-    """DATs of consecutive bytes and consecutive packet numbers, taken together."""
-
-    __slots__ = ("number", "packet_number", "payloads", "_stop")
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.packet_number: int | None = None
-        self.payloads: list[memoryview] = []
-        self._stop = 0
-
-    def begin(self, number: int, packet_number: int | None) -> None:
-        self.number = self._stop = number
-        self.packet_number = packet_number
-
-    def extends(self, number: int, packet_number: int) -> bool:
-        """True when a DAT continues this batch, of which the last payload has been added since."""
-        if not self.payloads or self.packet_number is None:
-            return False
-        self._stop += len(self.payloads[-1])
-        return number == self._stop and packet_number == self.packet_number + len(self.payloads)
-
-
 class IncomingStream:
     """The stream as RDP sees it: who sends it, its numbers and spelling, and where its bytes go."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import add
 
 from surewire.core.trains import Address, Buffer, Train
 
@@ -23,18 +24,20 @@ class Outbox:
 
         A train's datagrams are equal, only its last may be shorter.
         """
-        begin, stride, nbytes = 0, 0, 0
-        for index in range(0, len(buffers), 2):
-            size = len(buffers[index]) + len(buffers[index + 1])
-            is_full = (index - begin) // 2 >= self._max_train
-            if nbytes and (size > stride or nbytes % stride or is_full):
-                self._trains.append(Train(buffers[begin:index], stride, nbytes, destination))
-                begin, nbytes = index, 0
-            if not nbytes:
-                stride = size
-            nbytes += size
-        if nbytes:
-            self._trains.append(Train(buffers[begin:], stride, nbytes, destination))
+        lengths = list(map(len, buffers))
+        sizes = list(map(add, lengths[::2], lengths[1::2]))
+        begin = 0
+        while begin < len(sizes):
+            stride = sizes[begin]
+            limit = min(begin + self._max_train, len(sizes))
+            end = begin + 1
+            while end < limit and sizes[end] == stride:
+                end += 1
+            if end < limit and sizes[end] < stride:
+                end += 1
+            nbytes = sum(sizes[begin:end])
+            self._trains.append(Train(buffers[2 * begin : 2 * end], stride, nbytes, destination))
+            begin = end
 
     def poll(self) -> Train | None:
         """The next train, or None."""

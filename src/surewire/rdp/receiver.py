@@ -21,7 +21,7 @@ from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
 from surewire.errors import Aborted, DestinationError, IdleTimeout, MalformedSegment, Reset, SurewireError
 from surewire.rdp.config import RdpConfig
-from surewire.rdp.incoming import Batch, IncomingStream, host_of
+from surewire.rdp.incoming import IncomingStream, host_of
 from surewire.rdp.packing import Outbox
 from surewire.rdp.records import PacketLog, PacketRecord
 from surewire.transfer.files import Sink
@@ -129,6 +129,10 @@ class RdpReceiver:
         """Records of packets sent and received since the last call."""
         return self.packets.take()
 
+    def drop_records(self) -> None:
+        """Forget the records since the last call; instead of `take_records` where nobody reads them."""
+        self.packets.drop()
+
     # Inputs.
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
@@ -136,15 +140,13 @@ class RdpReceiver:
         self.packets.now = now
         if self._machine.state is State.CLOSED:
             return  # what is still on its way is nobody's fault
-        view = memoryview(buffer)
-        batch = Batch()
+        rest = memoryview(buffer)
         try:
-            for start in range(0, len(view), stride):
-                datagram = view[start : start + stride]
-                if not self._gather(datagram, source, batch, now):
-                    self._take(batch, source, now)
-                    self._handle_datagram(datagram, source, batch, now)
-            self._take(batch, source, now)
+            while rest:
+                rest = rest[self._take_ours(rest, stride, source, now) :]
+                if rest:
+                    self._handle_datagram(rest[:stride], source, now)
+                    rest = rest[stride:]
         except DestinationError as error:
             self._fail(error, reason=str(error))
 
@@ -200,23 +202,18 @@ class RdpReceiver:
 
     # Datagrams.
 
-    def _gather(self, datagram: memoryview, source: Address, batch: Batch, now: int) -> bool:
-        """The quick way through: add a DAT of ours to the batch; False when the datagram is anything else."""
-        incoming = self._incoming
-        if incoming.key is None:
-            return False
-        ours = text.parse_our_dat(datagram, key=incoming.key, magic=incoming.magic)
-        if ours is None:
-            return False
-        number, packet_number, payload = ours
-        if not batch.extends(number, packet_number):
-            if batch.payloads:
-                self._take(batch, source, now)
-            batch.begin(number, packet_number)
-        batch.payloads.append(payload)
-        return True
+    def _take_ours(self, datagrams: memoryview, stride: int, source: Address, now: int) -> int:
+        """The quick way through: take the DATs of ours at the beginning; return how many bytes they are."""
+        key = self._incoming.key
+        if key is None:
+            return 0
+        count = 0
+        for dats in text.parse_our_dats(datagrams, stride, key=key, magic=self._incoming.magic):
+            self._take(dats, source, now)
+            count += len(dats.payloads)
+        return count * stride
 
-    def _handle_datagram(self, datagram: memoryview, source: Address, batch: Batch, now: int) -> None:
+    def _handle_datagram(self, datagram: memoryview, source: Address, now: int) -> None:
         """Any datagram that did not go the quick way."""
         key = self._incoming.key
         try:
@@ -231,7 +228,7 @@ class RdpReceiver:
             if source == self.peer and segment.type in (PacketType.DAT, PacketType.FIN):
                 self._acks.make_due()  # every ACK so far may have been damaged: the sender does not know us for ours
         elif segment.type is PacketType.DAT:
-            self._handle_dat(segment, source, batch, now)
+            self._handle_dat(segment, source, now)
         elif segment.type is PacketType.FIN:
             self._handle_fin(segment, source, now)
         elif segment.type is PacketType.RST:
@@ -288,24 +285,20 @@ class RdpReceiver:
         self._incoming.open(segment, source, self.config, now=now)
         self._events.append(Established(source, self.is_ours))
 
-    def _handle_dat(self, segment: Segment, source: Address, batch: Batch, now: int) -> None:
+    def _handle_dat(self, segment: Segment, source: Address, now: int) -> None:
         """A DAT that did not go the quick way: a foreign peer's, or one of ours spelled unusually."""
         packet_number = segment.extension.packet_number if segment.extension is not None else None
         if self.state is State.LISTEN:
             self.packets.add("R", PacketType.DAT, segment.number, segment.length or 0, source)
             self._put_stray_rst(segment, source)
             return
-        batch.begin(segment.number, packet_number if self.is_ours else None)
-        batch.payloads.append(memoryview(segment.payload))
-        self._take(batch, source, now)
+        payloads = [memoryview(segment.payload)]
+        self._take(text.Dats(segment.number, packet_number if self.is_ours else None, payloads), source, now)
 
-    def _take(self, batch: Batch, source: Address, now: int) -> None:
-        """Write and acknowledge a batch of consecutive DATs, and empty it."""
-        if not batch.payloads:
-            return
-        payloads, number, packet_number = batch.payloads, batch.number, batch.packet_number
-        batch.payloads = []
-        incoming, sizes = self._incoming, [len(payload) for payload in payloads]
+    def _take(self, dats: text.Dats, source: Address, now: int) -> None:
+        """Write and acknowledge consecutive DATs."""
+        number, packet_number, payloads = dats
+        incoming, sizes = self._incoming, list(map(len, payloads))
         start = number - incoming.base
         stop = start + sum(sizes)
         is_open = self._machine.state in _OPEN

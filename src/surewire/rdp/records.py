@@ -12,11 +12,16 @@ ACK when the same acknowledgment number and window came before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.trains import Address
 from surewire.wire.segment import PacketType
 
 PacketRecord = tuple[str, PacketType, int, int, Address, int]
 """Event, type, sequence or acknowledgment number, payload length or window, the other side's address, time (ns)."""
+
+_Group = tuple[str, PacketType, int, Sequence[int], Address, int]
+"""The same for packets of consecutive bytes, with all their lengths: what is noted of a train."""
 
 _REMEMBERED_ACKS = 4096
 
@@ -31,25 +36,21 @@ class PacketLog:
         self.now = 0
         self.data_bytes = {"s": 0, "S": 0, "r": 0, "R": 0}
         self.packets = {(event, kind): 0 for event in "sSrR" for kind in PacketType}
-        self._records: list[PacketRecord] = []
+        self._groups: list[_Group] = []
         self._acks: dict[tuple[int, int], None] = {}
 
     def add(self, event: str, kind: PacketType, number: int, size: int, peer: Address) -> None:
         """Record one packet."""
-        self._records.append((event, kind, number, size, peer, self.now))
+        self._groups.append((event, kind, number, (size,), peer, self.now))
         self.packets[event, kind] += 1
         if kind is PacketType.DAT:
             self.data_bytes[event] += size
 
     def add_data(self, event: str, offset: int, sizes: list[int], peer: Address) -> None:
-        """Record DATs of consecutive bytes from sequence number `offset`."""
-        records, kind, now = self._records, PacketType.DAT, self.now
-        start = offset
-        for size in sizes:
-            records.append((event, kind, offset, size, peer, now))
-            offset += size
-        self.packets[event, kind] += len(sizes)
-        self.data_bytes[event] += offset - start
+        """Record DATs of consecutive bytes from sequence number `offset`; `sizes` is kept."""
+        self._groups.append((event, PacketType.DAT, offset, sizes, peer, self.now))
+        self.packets[event, PacketType.DAT] += len(sizes)
+        self.data_bytes[event] += sum(sizes)
 
     def discount_old(self, nbytes: int) -> None:
         """Of the DAT added last, received as new, `nbytes` had come before in another cut."""
@@ -68,8 +69,17 @@ class PacketLog:
 
     def take(self) -> list[PacketRecord]:
         """The records since the last call, in order."""
-        records, self._records = self._records, []
+        groups, self._groups = self._groups, []
+        records: list[PacketRecord] = []
+        for event, kind, number, sizes, peer, at in groups:
+            for size in sizes:
+                records.append((event, kind, number, size, peer, at))
+                number += size
         return records
+
+    def drop(self) -> None:
+        """Forget the records since the last call, for nobody wants to see them."""
+        self._groups.clear()
 
     def count(self, events: str, kind: PacketType) -> int:
         """Packets of a type over some events."""

@@ -28,7 +28,9 @@ and nothing else, whatever the bytes.
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple, NoReturn
 from zlib import crc32
 
 from surewire.errors import MalformedSegment
@@ -99,17 +101,24 @@ def emit_dats(
     The datagrams, header and payload together, are of equal size only while the digits of both numbers are.
     """
     view = memoryview(data)
+    payloads = (view[offset : offset + segment] for offset in range(0, len(data), segment))
+    return list(chain.from_iterable(_consecutive_dats(magic, number, payloads, packet_number, key)))
+
+
+def _consecutive_dats(
+    magic: bytes, number: int, payloads: Iterable[memoryview], packet_number: int, key: int
+) -> Iterator[tuple[bytes, memoryview]]:
+    """Header and payload of DATs with extension that follow each other; made as they are asked for."""
     start = b"Magic: %b\nType: DAT\nSequence: " % magic
     key = crc32(start, key)
-    buffers: list[bytes | memoryview] = []
-    for offset in range(0, len(data), segment):
-        payload = view[offset : offset + segment]
-        rest = b"%d\nPayload: %d\nPacket: %d\nCheck: " % (number + offset, len(payload), packet_number)
-        check = crc32(payload, crc32(rest, key))
-        buffers.append(b"%b%b%08x\n\n" % (start, rest, check))
-        buffers.append(payload)
-        packet_number += 1
-    return buffers
+    length, lines = -1, b""
+    for counted, payload in enumerate(payloads, packet_number):
+        if len(payload) != length:
+            length = len(payload)
+            lines = b"%%d\nPayload: %d\nPacket: %%d\nCheck: " % length
+        rest = lines % (number, counted)
+        yield b"%b%b%08x\n\n" % (start, rest, crc32(payload, crc32(rest, key))), payload
+        number += length
 
 
 def emit_syn(magic: bytes, number: int, offer: Offer | None) -> bytes:
@@ -173,8 +182,55 @@ def _checked(head: bytes, key: int) -> bytes:
 # Decoding.
 
 
+class Dats(NamedTuple):
+    """DATs of consecutive bytes and consecutive packet numbers (None without the extension), the first one's stated."""
+
+    number: int
+    packet_number: int | None
+    payloads: list[memoryview]
+
+
+def parse_our_dats(datagrams: memoryview, stride: int, *, key: int, magic: bytes) -> list[Dats]:
+    """The quick way through for the packets that come most: DATs exactly as `emit_dats` writes them.
+
+    What follows one of them is nearly always the next. So it is not decoded but compared with the only header
+    that the next one can have; where that does not fit, decoding begins anew.
+
+    Args:
+        datagrams: `stride` bytes each, the last may be shorter.
+
+    Returns:
+        The DATs before the first datagram that is anything else (or damaged), in order.
+    """
+    found: list[Dats] = []
+    written = bytes(datagrams)
+    number_due = packet_due = -1
+    at, end = 0, len(datagrams)
+    while at < end:
+        first = parse_our_dat(datagrams[at : at + stride], key=key, magic=magic)
+        if first is None:
+            break
+        number, packet_number, payload = first
+        if (number, packet_number) != (number_due, packet_due):
+            found.append(Dats(number, packet_number, []))
+        payloads = found[-1].payloads
+        payloads.append(payload)
+        number_due, packet_due = number + len(payload), packet_number + 1
+        at += stride
+        length = len(payload)
+        # Full datagrams only: a shorter one, the last, has a payload of another length.
+        candidates = (datagrams[stop - length : stop] for stop in range(at + stride, end + 1, stride))
+        for header, payload in _consecutive_dats(magic, number_due, candidates, packet_due, key):
+            if not written.startswith(header, at) or len(header) + length != stride:
+                break
+            payloads.append(payload)
+            at += stride
+            number_due, packet_due = number_due + length, packet_due + 1
+    return found
+
+
 def parse_our_dat(datagram: memoryview, *, key: int, magic: bytes) -> tuple[int, int, memoryview] | None:
-    """The quick way through for the packet that comes most: a DAT exactly as `emit_dats` writes it.
+    """One DAT as `emit_dats` writes it.
 
     Returns:
         Sequence number, packet number and payload; None when the datagram is anything else (or damaged).
