@@ -47,6 +47,7 @@ _MOST_PTOS = 3  # probe timeouts without a large datagram acknowledged
 _SHORTEST_WAIT = 20 * NS_PER_MS  # a peer may be off its processor for so long
 _USUAL = (1472, 8972)
 _IPV6_LESS = 20
+_LONG_AGO = 1
 _NEVER = 1 << 63
 
 
@@ -134,7 +135,7 @@ class PathMtu:
 
     def next_deadline(self) -> int | None:
         """When to call `poll_probe` although nothing else happens, or None."""
-        return self._due if 0 < self._due < _NEVER else None
+        return self._due if _LONG_AGO < self._due < _NEVER else None
 
     def poll_probe(self, *, now: int) -> int | None:
         """The size of the probe that should go out now, or None. The same again until `on_probe_sent`."""
@@ -183,8 +184,8 @@ class PathMtu:
             self._ptos = 0
         if self._is_stalled:
             self._is_stalled = False
-            # 1 is long ago: the next poll_probe counts the probe as lost. 0 lets it send another one.
-            self._due = 1 if self._trying is not None and now <= self._blame_until else 0
+            # Either the next poll_probe counts the probe as lost, or it sends another one.
+            self._due = _LONG_AGO if self._trying is not None and now <= self._blame_until else 0
 
     def on_pto(self, count: int, *, now: int) -> None:
         """The probe timeout passed, the `count`-th time in a row (1 is the first)."""

@@ -35,6 +35,7 @@ from surewire.drivers.udp_options import (
     control_space,
     endpoint,
     error_name,
+    forbid_fragments,
     open_socket,
     request_options,
     socket_address,
@@ -110,6 +111,7 @@ class UdpSocket:
         remote: Endpoint | None = None,
         receive_buffer: int = 8 << 20,
         offload: bool = True,
+        dont_fragment: bool = False,
         raw: RawSocket | None = None,
     ) -> None:
         """Bind to `local` and, if `remote` is given, connect to it.
@@ -122,6 +124,8 @@ class UdpSocket:
             remote: the only peer; host and port.
             receive_buffer: bytes of kernel buffer to ask for; `stats.receive_buffer` is the answer.
             offload: whether to use segmentation and coalescing where the kernel has them.
+            dont_fragment: whether to refuse datagrams larger than the local interface takes and let a router on the
+                way drop what is too large, where the system can do that (`stats.dont_fragment`); see `take_too_long`.
             raw: a socket to use instead, already bound (and connected, if `remote` is given).
 
         Raises:
@@ -136,10 +140,13 @@ class UdpSocket:
         self._rest: _Rest | None = None
         self._starved = False
         self._refused = False
+        self._too_long: int | None = None
         self._into = [bytearray(_READ_BYTES)]
         self._view = memoryview(self._into[0])
         self._control_space = control_space()
         request_options(self._raw, self.stats, receive_buffer=receive_buffer, offload=offload)
+        if dont_fragment:
+            self.stats.dont_fragment = forbid_fragments(self._raw)
 
     @property
     def pending(self) -> bool:
@@ -241,6 +248,11 @@ class UdpSocket:
         refused, self._refused = self._refused, False
         return refused
 
+    def take_too_long(self) -> int | None:
+        """The smallest datagram, in bytes, refused since the last call for being larger than the interface takes."""
+        size, self._too_long = self._too_long, None
+        return size
+
     def local_address(self, peer: Endpoint) -> Endpoint:
         """The true local address towards `peer`, even when bound to the wildcard.
 
@@ -311,8 +323,9 @@ class UdpSocket:
             self._starved = failure == errno.ENOBUFS
             return 0
         if segmented and failure in _OFFLOAD_REFUSED:
-            self._restrict_segmentation(failure, stride)
-            return self._send_pieces(buffers, stride, stride, destination)
+            return self._send_unsegmented(buffers, stride, destination, failure)
+        if failure == errno.EMSGSIZE:
+            self._too_long = nbytes if self._too_long is None else min(nbytes, self._too_long)
         stats.send_errors[error_name(failure)] += 1
         stats.datagrams_dropped += -(-nbytes // stride)
         return nbytes
@@ -356,13 +369,22 @@ class UdpSocket:
             else:
                 self._raw.sendto(data, address)
 
-    def _restrict_segmentation(self, failure: int, stride: int) -> None:
-        self.stats.offload_failures += 1
+    def _send_unsegmented(self, buffers: Sequence[Buffer], stride: int, destination: Endpoint, failure: int) -> int:
+        """Send one by one what the kernel refused to segment; return bytes dealt with."""
+        stats = self.stats
+        stats.offload_failures += 1
+        refused_before = stats.send_errors["EMSGSIZE"]
         if failure == errno.EMSGSIZE:
             # Only datagrams that need IP fragmentation cannot be segmented; smaller ones still can.
             self._segmentable_stride = stride - 1
         else:
-            self.stats.segmentation = False
+            stats.segmentation = False
+        done = self._send_pieces(buffers, stride, stride, destination)
+        if failure == errno.EINVAL and stats.send_errors["EMSGSIZE"] > refused_before:
+            # Many a Linux says EINVAL where it means EMSGSIZE, but not so of single datagrams.
+            self._segmentable_stride = stride - 1
+            stats.segmentation = True
+        return done
 
     def _note_read_error(self, error: OSError) -> None:
         code = error.errno or 0

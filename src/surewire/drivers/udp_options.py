@@ -31,8 +31,14 @@ SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 SO_RXQ_OVFL = 40
 IP_PKTINFO = 8
+IP_MTU_DISCOVER = 10
+IPV6_MTU_DISCOVER = 23
+PMTUDISC_PROBE = 3
 
 ON_LINUX = sys.platform == "linux"
+
+# Nor does it name this one of the systems that have it; IPV6_DONTFRAG it does.
+_IP_DONTFRAG = {"darwin": 28, "freebsd": 67}
 
 SEND_BUFFER = 4 << 20
 """Bytes asked for SO_SNDBUF: room for some sixty full trains between two turns of the loop."""
@@ -97,6 +103,7 @@ class UdpStats:
             read counts once). Known only when a later datagram arrives; Linux only.
         receive_buffer, send_buffer: bytes granted, as the kernel reports them (Linux doubles them).
         segmentation, coalescing: whether UDP_SEGMENT and UDP_GRO are in use now.
+        dont_fragment: whether datagrams are never fragmented, so that a size can be tried out.
     """
 
     datagrams_sent: int = 0
@@ -117,6 +124,7 @@ class UdpStats:
     send_buffer: int = 0
     segmentation: bool = False
     coalescing: bool = False
+    dont_fragment: bool = False
 
 
 def open_socket(local: Endpoint, remote: Endpoint | None) -> socket.socket:
@@ -162,6 +170,21 @@ def request_options(raw: RawSocket, stats: UdpStats, *, receive_buffer: int, off
             raw.getsockopt(SOL_UDP, UDP_SEGMENT)
             stats.segmentation = True
         stats.coalescing = granted(raw, SOL_UDP, UDP_GRO, 1)
+
+
+def forbid_fragments(raw: RawSocket) -> bool:
+    """Let no datagram be fragmented; tell whether the system does that.
+
+    On Linux the kernel also stops believing what ICMP messages say of the path: only a datagram larger than the MTU of
+    the local interface is refused (EMSGSIZE). Elsewhere it may refuse others as well.
+    """
+    is_ipv6 = raw.family == socket.AF_INET6
+    level = socket.IPPROTO_IPV6 if is_ipv6 else socket.IPPROTO_IP
+    if ON_LINUX:
+        return granted(raw, level, IPV6_MTU_DISCOVER if is_ipv6 else IP_MTU_DISCOVER, PMTUDISC_PROBE)
+    named = getattr(socket, "IPV6_DONTFRAG" if is_ipv6 else "IP_DONTFRAG", None)
+    option = named if named is not None or is_ipv6 else _IP_DONTFRAG.get(sys.platform.rstrip("0123456789"))
+    return option is not None and granted(raw, level, option, 1)
 
 
 def granted(raw: RawSocket, level: int, name: int, value: int) -> bool:

@@ -162,9 +162,9 @@ class Paths:
         self._sent += nbytes
 
     def on_authentic(self, source: Address, nbytes: int, *, is_newest: bool, now: int) -> None:
-        """A genuine datagram of `nbytes` came from `source`.
+        """Genuine datagrams of `nbytes` in all came from `source`.
 
-        `is_newest`: its number is the highest so far, and it carries more than challenges, responses and
+        `is_newest`: one of them has the highest number so far, and carries more than challenges, responses and
         padding (RFC 9000 §9.1 calls a datagram without more probing: it does not mean a change).
         """
         if source == self.peer:
@@ -215,20 +215,22 @@ class Paths:
         return None
 
     def on_challenge(self, source: Address, data: bytes, nbytes: int) -> None:
-        """A genuine datagram of `nbytes` from `source` carried a PATH_CHALLENGE with these 8 bytes.
+        """Genuine datagrams of `nbytes` in all, from `source`, carried a PATH_CHALLENGE with these 8 bytes.
 
-        Call it after `on_authentic` for that datagram. A challenge that finds the queue full is dropped.
+        Call it after `on_authentic` for them. A challenge that finds the queue full is dropped.
         """
         if len(self._responses) >= MAX_RESPONSES:
             return
+        trial = self._trial
         budget = PADDED
-        if source != self.peer:
-            # The whole allowance for this datagram, so that it cannot be spent twice (RFC 9000 §8.2.2).
+        if trial is not None and source == trial.candidate and not trial.has_moved:
+            budget = min(trial.left, PADDED)
+            trial.left -= budget
+        elif source != self.peer:
+            # `nbytes` may be of many datagrams with many challenges: it pays for one response (RFC 9000 §8.2.2).
+            if any(waiting.address == source for waiting in self._responses):
+                return
             budget = min(AMPLIFICATION * nbytes, PADDED)
-            trial = self._trial
-            if trial is not None and source == trial.candidate:
-                budget = min(budget, trial.left)
-                trial.left -= budget
         if budget >= _SMALLEST:
             self._responses.append(PathProbe(source, data, budget))
 

@@ -23,6 +23,7 @@ _OFFSET = Struct(">Q")
 _LOW = 0xFFFF_FFFF
 _DATA = int(frames.FrameType.DATA)
 _HEAD = frames.DATA_HEAD_SIZE
+_BYTES_PER_ACK = 64 << 10  # a long datagram is worth many: a sender with a small window must not wait for the eighth
 _UPDATE_SHARE = 4  # of the window: room that is worth an acknowledgment of its own
 
 
@@ -40,7 +41,7 @@ class _Run:
 class Receiving:
     """Takes the datagrams of one connection."""
 
-    __slots__ = ("_limit_told", "_run", "counters", "incoming", "newest_is_new", "tracker")
+    __slots__ = ("_limit_told", "_run", "_unacknowledged", "counters", "incoming", "newest_is_new", "tracker")
 
     def __init__(self, incoming: Incoming, tracker: AckTracker, counters: Counters) -> None:
         self.incoming = incoming
@@ -49,6 +50,7 @@ class Receiving:
         self.newest_is_new = False  # the last call of `handle` saw a higher packet number than all before it
         self._run = _Run()
         self._limit_told = incoming.limit
+        self._unacknowledged = 0  # bytes of the stream that arrived since the last acknowledgment left
 
     def on_read(self) -> None:
         """The application made room: tell the peer when that is much more than it knows of."""
@@ -73,6 +75,7 @@ class Receiving:
         )
         if ack:
             tracker.on_sent()
+            self._unacknowledged = 0
         return ack
 
     def handle(
@@ -138,6 +141,9 @@ class Receiving:
         if run.first > tracker.largest or all(map(tracker.is_new, range(run.first, run.next))):
             if self.incoming.take(run.start, run.offset, pieces, is_last=False):
                 tracker.on_received(run.first, run.next, now=now)
+                self._unacknowledged += run.offset - run.start
+                if self._unacknowledged >= _BYTES_PER_ACK:
+                    tracker.make_due()
             else:
                 self.counters.refused += run.next - run.first
             return

@@ -115,7 +115,7 @@ class Sending:
     def on_ack(self, ack: frames.Ack, *, now: int) -> None:
         """Take an acknowledgment; one of what was never sent is counted and means nothing."""
         outbound, board = self.outbound, self.outbound.scoreboard
-        before = board.una, outbound.log.largest_acked
+        before, in_flight = (board.una, outbound.log.largest_acked), outbound.log.bytes_in_flight
         try:
             outbound.on_ack_numbers(
                 list(ack.ranges), position=ack.position, echo=ack.latest, ack_delay=ack.delay_ns, now=now
@@ -126,7 +126,8 @@ class Sending:
         outbound.rules.max_offset = max(outbound.rules.max_offset, ack.position + ack.window)
         self.stream.discard_acked(min(board.una, board.size))
         if before != (board.una, outbound.log.largest_acked):
-            self.path_mtu.on_progress(now=now)
+            is_long = outbound.log.bytes_in_flight != in_flight
+            self.path_mtu.on_progress(now=now, size=self.path_mtu.size if is_long else 0)
         if self.path_mtu.probe_number is not None:
             for start, stop in ack.ranges:
                 self.path_mtu.on_acked(start, stop, now=now)

@@ -1,0 +1,39 @@
+"""The last datagram of a connection that is over, for a peer that missed it.
+
+A connection says that it is over in one datagram and is gone. If that one is lost, the peer asks on, to nobody. So the
+datagram is kept as it was sent, some thirty sealed bytes, and sent again when something comes for the connection from
+where its peer was; nothing else of the connection is needed for that.
+
+It goes to the peer's address only, is smaller than nearly all that can ask for it, and goes out a few times with growing
+waits between: so two sides that are both gone do not answer each other for ever, and a forger gains nothing.
+"""
+
+from __future__ import annotations
+
+from surewire.core.trains import Address, Train
+from surewire.core.units import NS_PER_MS
+
+MAX_REPEATS = 6
+FIRST_WAIT = 50 * NS_PER_MS
+"""Before it is said the second time; each further wait is twice as long. Seven in 3.2 s; a probe comes every 2 s at least."""
+
+
+class LastWord:
+    """One datagram and how often it was said."""
+
+    __slots__ = ("_datagram", "_next_at", "_peer", "_repeats")
+
+    def __init__(self, train: Train, *, now: int) -> None:
+        """It was just sent; its bytes are copied."""
+        self._datagram = b"".join(train.buffers)
+        self._peer = train.destination
+        self._repeats = 0
+        self._next_at = now + FIRST_WAIT
+
+    def repeat(self, source: Address, *, now: int) -> Train | None:
+        """What to send when something came from `source`; None when it is nobody to answer, or too soon, or too late."""
+        if source != self._peer or self._repeats >= MAX_REPEATS or now < self._next_at:
+            return None
+        self._repeats += 1
+        self._next_at = now + (FIRST_WAIT << self._repeats)
+        return Train([self._datagram], len(self._datagram), len(self._datagram), self._peer)
