@@ -24,16 +24,15 @@ from surewire.errors import (
     Aborted,
     HandshakeFailed,
     HandshakeTimeout,
-    IdleTimeout,
     LocalProtocolError,
     Refused,
     RemoteProtocolError,
     Reset,
     SurewireError,
     TransferError,
-    Unconfirmed,
 )
 from surewire.native.config import NativeConfig
+from surewire.native.ending import Ending
 from surewire.native.incoming import Incoming
 from surewire.native.keys import Keys
 from surewire.native.opening import Agreement, ClientOpening, ServerOpening
@@ -42,6 +41,7 @@ from surewire.native.paths import Paths
 from surewire.native.receiving import Receiving
 from surewire.native.security import ClientSecurity, ServerSecurity
 from surewire.native.sending import Sending
+from surewire.native.silence import Silence
 from surewire.native.statistics import ConnectionStats, Counters
 from surewire.transfer.files import OffsetSink, ScatterSource
 from surewire.wire import native_datagram as wire
@@ -50,12 +50,8 @@ from surewire.wire.slots import Slots
 
 _WRITABLE = (State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT)
 _UNSEALED = (State.CLOSED, State.SYN_SENT)  # no keys yet, or no more
-_PEER_OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
-_FIN_UNACKED = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
 _PATH_FRAMES = (frames.PathChallenge, frames.PathResponse)
 _REFUSALS = 3  # unreachable-port messages in a row, with nothing valid in between
-_PINGS_IN_SILENCE = 4  # before a silent peer is given up
-_LINGER_PTOS = 3
 
 Opening = ClientOpening | ServerOpening
 
@@ -86,6 +82,8 @@ class Connection:
         self._receiving = Receiving(
             Incoming(config.transport), AckTracker(config.transport, self._timers), self.counters
         )
+        self._silence = Silence(config, self._timers, self._sending)
+        self._ending = Ending(config, self._machine, self._timers, self._sending, self._receiving)
         self._ready: deque[Train] = deque()  # datagrams that are made already: handshake and end
         self._refusals = 0
         if isinstance(opening, ClientOpening):
@@ -231,8 +229,7 @@ class Connection:
         """
         self._require_writable()
         taken = self._sending.stream.write(data)
-        self._sending.on_written()
-        self._watch(now)
+        self._on_written()
         return taken
 
     def send_source(self, source: ScatterSource, offset: int, length: int, *, now: int) -> None:
@@ -244,8 +241,12 @@ class Connection:
         self._require_writable()
         if length > 0:
             self._sending.stream.append_source(source, offset, length)
-            self._sending.on_written()
-            self._watch(now)
+            self._on_written()
+
+    def _on_written(self) -> None:
+        self._sending.on_written()
+        if self.is_established:
+            self._silence.on_demand()
 
     def _require_writable(self) -> None:
         if not self._may_write:
@@ -280,7 +281,6 @@ class Connection:
         self._sending.outbound.scoreboard.finish()
         if self.state in (State.ESTABLISHED, State.CLOSE_WAIT):
             self._machine.handle(Input.FINISH)
-            self._watch(now)
 
     def close(self, *, now: int) -> None:
         """Write no more, and throw away what still comes: only the peer's end matters now."""
@@ -357,8 +357,11 @@ class Connection:
             self._handle_frame(frame, source, nbytes, now)
             if self.is_closed:
                 return
-        self._follow_ends(now)
-        self._watch(now, is_heard=True)
+        self._ending.follow(now)
+        if self._machine.state is State.CLOSED:
+            self._end()
+        elif self._machine.state is not State.TIME_WAIT:
+            self._silence.on_heard(now)
 
     def handle_long(self, packet: wire.LongDatagram, source: Address, nbytes: int, *, now: int) -> None:
         """Take a datagram of the handshake that names this connection."""
@@ -395,9 +398,10 @@ class Connection:
             elif timer is Timer.HANDSHAKE:
                 self._on_handshake_timer(now)
             elif timer is Timer.IDLE:
-                self._on_idle(now)
+                error = self._silence.verdict(self.state, now)
+                self._give_up(error, 1, str(error))
             elif timer is Timer.KEEPALIVE:
-                self._ask_peer(now)
+                self._silence.ask(now)
             elif timer is Timer.LINGER:
                 self._close(Input.TIMEOUT)
 
@@ -464,7 +468,7 @@ class Connection:
         if self._sending.outbound.scoreboard.is_finished:
             self._machine.handle(Input.FINISH)
         self._events.append(Established(self.paths.peer, True))
-        self._watch(now, is_heard=True)
+        self._silence.on_heard(now)
 
     def _on_handshake_timer(self, now: int) -> None:
         opening, limit = self.opening, self.config.transport.handshake_timeout
@@ -489,44 +493,11 @@ class Connection:
         elif isinstance(frame, frames.Reset):
             self._close(Input.RESET, error=Reset(frame.text or "the peer ended the connection", code=frame.code))
         elif isinstance(frame, frames.Done):
-            self._on_peer_done()
+            self._ending.on_peer_done()
+            if self.is_closed:
+                self._end()
 
     # The end.
-
-    def _follow_ends(self, now: int) -> None:
-        """Act on an end that was acknowledged, and on the peer's that was reached."""
-        if self.state in _FIN_UNACKED and self._sending.outbound.scoreboard.is_done:
-            self._on_own_end(now)
-        if self.state in _PEER_OPEN and self._receiving.incoming.books.is_complete:
-            self._machine.handle(Input.FIN_RECEIVED)
-            if self.state is State.TIME_WAIT:
-                self._stay_for_peer(now)
-
-    def _on_own_end(self, now: int) -> None:
-        self._machine.handle(Input.FIN_ACKED)
-        if self.state is State.CLOSED:
-            self._say_last(frames.emit_done())
-            self._end()
-        elif self.state is State.TIME_WAIT:
-            self._stay_for_peer(now)
-
-    def _stay_for_peer(self, now: int) -> None:
-        """Nothing is missing here; the peer may still need an acknowledgment that was lost."""
-        self._receiving.tracker.make_due()
-        self._sending.say(frames.emit_done())
-        least, most = self.config.wait_at_end
-        wait = _LINGER_PTOS * self._sending.outbound.rtt.pto(self.config.transport.max_ack_delay)
-        self._timers.arm(Timer.LINGER, now + min(max(wait, least), most))
-
-    def _on_peer_done(self) -> None:
-        """The peer has everything and needs nothing: so it has our end, and whatever we wait for is answered."""
-        if self.state in (State.CLOSING, State.LAST_ACK):
-            self._machine.handle(Input.FIN_ACKED)
-            self._say_last(frames.emit_done())
-        if self.state is State.TIME_WAIT:
-            self._machine.handle(Input.TIMEOUT)
-        if self.state is State.CLOSED:
-            self._end()
 
     def _say_last(self, frame: bytes) -> None:
         train = self._sending.last_words(frame, self.paths.peer)
@@ -544,37 +515,7 @@ class Connection:
         self._end()
 
     def _end(self) -> None:
+        if self._ending.is_done_due:
+            self._say_last(frames.emit_done())
         self._timers.cancel_all()
         self._events.append(Closed(self.error))
-
-    # Silence.
-
-    def _watch(self, now: int, *, is_heard: bool = False) -> None:
-        """Limit the peer's silence, and how long it may answer without taking anything; ask it now and then."""
-        state = self.state
-        if state is State.CLOSED or state is State.TIME_WAIT or not self.is_established:
-            return
-        stalls_at = self._sending.outbound.stalls_at
-        if is_heard:
-            limit = now + self.config.transport.idle_timeout
-            self._timers.arm(Timer.IDLE, limit if stalls_at is None else min(limit, stalls_at))
-            self._timers.arm(Timer.KEEPALIVE, now + self.config.keepalive)
-        elif stalls_at is not None:
-            limit_now = self._timers.deadline(Timer.IDLE)
-            self._timers.arm(Timer.IDLE, stalls_at if limit_now is None else min(limit_now, stalls_at))
-
-    def _ask_peer(self, now: int) -> None:
-        self._sending.say(frames.emit_ping())
-        rest = self.config.transport.idle_timeout - self.config.keepalive
-        self._timers.arm(Timer.KEEPALIVE, now + max(rest // _PINGS_IN_SILENCE, self._sending.outbound.rtt.smoothed_rtt))
-
-    def _on_idle(self, now: int) -> None:
-        seconds = self.config.transport.idle_timeout / NS_PER_S
-        stalls_at = self._sending.outbound.stalls_at
-        if self.state in _FIN_UNACKED and self._sending.outbound.scoreboard.is_data_acked:
-            error: SurewireError = Unconfirmed("all data were acknowledged, but the peer did not confirm the end")
-        elif stalls_at is not None and now >= stalls_at:
-            error = IdleTimeout("the peer answers, but takes nothing of what is sent")
-        else:
-            error = IdleTimeout(f"nothing heard from the peer for {seconds:g} s")
-        self._give_up(error, 1, str(error))

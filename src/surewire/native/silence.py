@@ -1,0 +1,58 @@
+"""How long a peer may be silent, or may answer without taking anything, before the connection is lost.
+
+A peer of whom nothing is demanded is asked now and then whether it is there (RFC 9293 §3.8.4), which also
+keeps the way through a NAT open. Where long datagrams vanish and short ones pass, it is heard for ever: so
+progress is limited as well as silence (`Outbound.stalls_at`).
+"""
+
+from __future__ import annotations
+
+from surewire.core.state import State
+from surewire.core.timers import Timer, TimerTable
+from surewire.core.units import NS_PER_S
+from surewire.errors import IdleTimeout, SurewireError, Unconfirmed
+from surewire.native.config import NativeConfig
+from surewire.native.sending import Sending
+from surewire.wire import native_frames as frames
+
+_PINGS = 4  # to a silent peer, before it is given up
+
+
+class Silence:
+    """Arms `Timer.IDLE` and `Timer.KEEPALIVE` of one connection, and says what their passing means."""
+
+    __slots__ = ("_config", "_sending", "_timers")
+
+    def __init__(self, config: NativeConfig, timers: TimerTable, sending: Sending) -> None:
+        self._config = config
+        self._timers = timers
+        self._sending = sending
+
+    def on_heard(self, now: int) -> None:
+        """Something genuine came."""
+        timers, stalls_at = self._timers, self._sending.outbound.stalls_at
+        limit = now + self._config.transport.idle_timeout
+        timers.arm(Timer.IDLE, limit if stalls_at is None else min(limit, stalls_at))
+        timers.arm(Timer.KEEPALIVE, now + self._config.keepalive)
+
+    def on_demand(self) -> None:
+        """There is more for the peer to take."""
+        stalls_at, limit = self._sending.outbound.stalls_at, self._timers.deadline(Timer.IDLE)
+        if stalls_at is not None:
+            self._timers.arm(Timer.IDLE, stalls_at if limit is None else min(limit, stalls_at))
+
+    def ask(self, now: int) -> None:
+        """`Timer.KEEPALIVE` has passed: ask, and ask again a few times before giving up."""
+        self._sending.say(frames.emit_ping())
+        rest = self._config.transport.idle_timeout - self._config.keepalive
+        self._timers.arm(Timer.KEEPALIVE, now + max(rest // _PINGS, self._sending.outbound.rtt.smoothed_rtt))
+
+    def verdict(self, state: State, now: int) -> SurewireError:
+        """`Timer.IDLE` has passed in this state: what has happened."""
+        outbound, seconds = self._sending.outbound, self._config.transport.idle_timeout / NS_PER_S
+        stalls_at = outbound.stalls_at
+        if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and outbound.scoreboard.is_data_acked:
+            return Unconfirmed("all data were acknowledged, but the peer did not confirm the end")
+        if stalls_at is not None and now >= stalls_at:
+            return IdleTimeout("the peer answers, but takes nothing of what is sent")
+        return IdleTimeout(f"nothing heard from the peer for {seconds:g} s")
