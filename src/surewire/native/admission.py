@@ -193,7 +193,7 @@ class Admission:
         return None
 
     def _has_half_open_room(self, of_host: _Tally | None) -> bool:
-        """Whether one more whose address is proven may begin. Places become free with every round trip, or soon after."""
+        """Whether one more whose address is proven may begin. If not, a place will be free in a round trip or so."""
         config = self.config
         if self.half_open >= config.max_half_open:
             return False

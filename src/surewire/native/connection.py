@@ -369,7 +369,7 @@ class Connection:
         if isinstance(opening, ServerOpening):
             if isinstance(packet, wire.Hello) and self.state is State.SYN_RECEIVED:
                 self.paths.on_received(nbytes)
-                self._repeat_welcome(opening)
+                self._repeat_welcome(opening, now)
         elif self.state is State.SYN_SENT:
             self._refusals = 0
             if isinstance(packet, wire.Retry):
@@ -403,6 +403,7 @@ class Connection:
             elif timer is Timer.KEEPALIVE:
                 self._silence.ask(now)
             elif timer is Timer.LINGER:
+                self._ending.is_done_due = True  # in case that the peer still wants to know
                 self._close(Input.TIMEOUT)
 
     def handle_refused(self, *, now: int) -> None:
@@ -427,11 +428,10 @@ class Connection:
         limit = self.config.transport.handshake_timeout
         self._timers.arm(Timer.HANDSHAKE, min(opening.next_at(now), opening.sent_at[0] + limit))
 
-    def _repeat_welcome(self, opening: ServerOpening) -> None:
-        welcome = opening.welcome()
-        if not self._ready and self.paths.allowance() >= len(welcome):
-            self.paths.on_sent(len(welcome))
-            self._ready.append(self._handshake_train(welcome))
+    def _repeat_welcome(self, opening: ServerOpening, now: int) -> None:
+        if not self._ready and self.paths.allowance() >= opening.size:
+            self.paths.on_sent(opening.size)
+            self._ready.append(self._handshake_train(opening.welcome(now=now)))
 
     def _handshake_train(self, datagram: bytes) -> Train:
         self.counters.datagrams_sent += 1
@@ -447,8 +447,6 @@ class Connection:
         if not is_ours or opening.agreement is None:
             return
         self._agree(opening.agreement, now)
-        if len(opening.sent_at) == 1:  # else it is unknown which HELLO was answered (Karn)
-            self._sending.outbound.rtt.on_sample(max(now - opening.sent_at[0], 1), ack_delay=0)
         self._on_established(now)
         self._sending.say(frames.emit_ping())  # the server waits for something sealed
 
@@ -464,6 +462,9 @@ class Connection:
 
     def _on_established(self, now: int) -> None:
         self._timers.cancel(Timer.HANDSHAKE)
+        sent_at = self.opening.sent_at
+        if len(sent_at) == 1:  # else it is unknown which HELLO or WELCOME was answered (Karn)
+            self._sending.outbound.rtt.on_sample(max(now - sent_at[0], 1), ack_delay=0)
         self._machine.handle(Input.SYN_ACKED)
         if self._sending.outbound.scoreboard.is_finished:
             self._machine.handle(Input.FINISH)

@@ -4,8 +4,8 @@ A connection says that it is over in one datagram and is gone. If that one is lo
 datagram is kept as it was sent, some thirty sealed bytes, and sent again when something comes for the connection from
 where its peer was; nothing else of the connection is needed for that.
 
-It goes to the peer's address only, is smaller than nearly all that can ask for it, and goes out a few times with growing
-waits between: so two sides that are both gone do not answer each other for ever, and a forger gains nothing.
+It goes to the peer's address only, is smaller than nearly all that can ask for it, and goes out a few times, with
+growing waits between: so two sides that are both gone do not answer each other for ever, and a forger gains nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from surewire.core.units import NS_PER_MS
 
 MAX_REPEATS = 6
 FIRST_WAIT = 50 * NS_PER_MS
-"""Before it is said the second time; each further wait is twice as long. Seven in 3.2 s; a probe comes every 2 s at least."""
+"""Before it is said the second time; each further wait is twice as long, so six times take 3.2 s at least."""
 
 
 class LastWord:
@@ -31,7 +31,7 @@ class LastWord:
         self._next_at = now + FIRST_WAIT
 
     def repeat(self, source: Address, *, now: int) -> Train | None:
-        """What to send when something came from `source`; None when it is nobody to answer, or too soon, or too late."""
+        """What to send when something came from `source`; None when it is a stranger, too soon or often enough."""
         if source != self._peer or self._repeats >= MAX_REPEATS or now < self._next_at:
             return None
         self._repeats += 1

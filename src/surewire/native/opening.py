@@ -135,7 +135,7 @@ class ClientOpening:
 class ServerOpening:
     """The server's side: one WELCOME, sent again when the HELLO comes again."""
 
-    __slots__ = ("_welcome", "agreement", "attempt_id", "client_id", "connection_id")
+    __slots__ = ("_welcome", "agreement", "attempt_id", "client_id", "connection_id", "sent_at")
 
     def __init__(
         self,
@@ -164,7 +164,14 @@ class ServerOpening:
         self.client_id = hello.scid
         self.connection_id = connection_id
         self.agreement = Agreement(handshake.keys(), hello.scid, peer)
+        self.sent_at: list[int] = []  # when each WELCOME left
 
-    def welcome(self) -> bytes:
+    @property
+    def size(self) -> int:
+        """Bytes of the WELCOME."""
+        return len(self._welcome)
+
+    def welcome(self, *, now: int) -> bytes:
         """The datagram that answers each HELLO of this attempt."""
+        self.sent_at.append(now)
         return self._welcome
