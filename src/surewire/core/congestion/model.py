@@ -96,7 +96,9 @@ class PathModel:
             return max(self._bdp // 2, _MIN_SEGMENTS * self._segment)
         gain, least = (3, _INITIAL_SEGMENTS) if is_starting else (_CWND_GAIN, _MIN_SEGMENTS)
         quantum = max(self.pacing_rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
-        return max(gain * self._bdp + 3 * min(self._max_train, quantum), least * self._segment)
+        # Both hosts work on whole trains; at gigabytes a second they need a millisecond to come round to it.
+        slack = max(3 * min(self._max_train, quantum), quantum)
+        return max(gain * self._bdp + slack, least * self._segment)
 
     @property
     def _bdp(self) -> int:
