@@ -103,7 +103,7 @@ class FakeRaw:
         return len(data)
 
     def recvmsg_into(
-        self, buffers: Iterable[bytearray], ancbufsize: int = 0, flags: int = 0, /
+        self, buffers: Iterable[bytearray | memoryview], ancbufsize: int = 0, flags: int = 0, /
     ) -> tuple[int, list[ControlMessage], int, Any]:
         entry = self.reads.popleft() if self.reads else errno.EAGAIN
         if isinstance(entry, int):

@@ -20,7 +20,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from surewire.core.trains import Buffer, Train
 from surewire.core.units import NS_PER_MS, NS_PER_S
@@ -29,6 +29,7 @@ from surewire.drivers.udp_options import (
     SOL_UDP,
     UDP_GRO,
     UDP_SEGMENT,
+    ControlMessage,
     Endpoint,
     RawSocket,
     UdpStats,
@@ -141,8 +142,10 @@ class UdpSocket:
         self._starved = False
         self._refused = False
         self._too_long: int | None = None
-        self._into = [bytearray(_READ_BYTES)]
+        # Twice what a datagram can have, so that one more fits behind those read before.
+        self._into = [bytearray(2 * _READ_BYTES)]
         self._view = memoryview(self._into[0])
+        self._odd: tuple[int, int, Any] | None = None  # read already: where, how long, by whom; not like those before
         self._control_space = control_space()
         request_options(self._raw, self.stats, receive_buffer=receive_buffer, offload=offload)
         if dont_fragment:
@@ -152,6 +155,11 @@ class UdpSocket:
     def pending(self) -> bool:
         """Whether a train is still (partly) kept here: call `flush` when the socket is writable."""
         return self._rest is not None
+
+    @property
+    def holds_datagram(self) -> bool:
+        """Whether a datagram has been read and waits for `receive`: the descriptor need not be readable then."""
+        return self._odd is not None
 
     def fileno(self) -> int:
         """The descriptor, -1 after `close`."""
@@ -218,7 +226,9 @@ class UdpSocket:
         stats = self.stats
         for _ in range(_READ_TRIES):
             try:
-                nbytes, messages, _, address = self._raw.recvmsg_into(self._into, self._control_space)
+                nbytes, messages, _, address = self._take_odd() or self._raw.recvmsg_into(
+                    self._into, self._control_space
+                )
             except BlockingIOError:
                 return None
             except OSError as error:
@@ -238,10 +248,44 @@ class UdpSocket:
             if nbytes == 0 or source[1] == 0:  # port 0 means that no answer is wanted (RFC 768), and none can be sent
                 stats.datagrams_received += 1 if nbytes == 0 else -(-nbytes // stride)
                 continue
+            if not stats.coalescing:
+                nbytes = self._read_on(nbytes, address)
             stats.datagrams_received += -(-nbytes // stride)
             stats.bytes_received += nbytes
             return Received(self._view[:nbytes], stride, source)
         return None
+
+    def _read_on(self, stride: int, address: Any) -> int:
+        """Read more datagrams of `stride` bytes and this sender behind the first, as UDP_GRO would; return all bytes.
+
+        What follows is the same for one and for many, and costs nearly as much: so they are taken together.
+        """
+        end, reads = stride, 1
+        while reads < MAX_SEGMENTS and end <= _READ_BYTES:
+            try:
+                nbytes, _, _, sender = self._raw.recvmsg_into([self._view[end:]])
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._note_read_error(error)
+                break
+            if nbytes > stride or nbytes == 0 or sender != address:
+                self._odd = end, nbytes, sender
+                break
+            reads += 1
+            end += nbytes
+            if nbytes < stride:
+                break
+        self.stats.receive_calls += reads - 1
+        return end
+
+    def _take_odd(self) -> tuple[int, list[ControlMessage], int, Any] | None:
+        """The datagram that did not belong to those read before it, as if it were read now."""
+        if self._odd is None:
+            return None
+        (start, nbytes, sender), self._odd = self._odd, None
+        self._view[:nbytes] = self._view[start : start + nbytes]
+        return nbytes, [], 0, sender
 
     def take_refused(self) -> bool:
         """Whether `remote` answered "nobody listens here" since the last call."""
@@ -270,6 +314,8 @@ class UdpSocket:
         With `writable` also until the socket takes more. Resolution is a microsecond, a
         millisecond (rounded up) for descriptors that select() cannot watch. May wake early.
         """
+        if self._odd is not None:
+            return
         nanoseconds = _LONGEST_WAIT_NS if timeout_ns is None else min(max(timeout_ns, 0), _LONGEST_WAIT_NS)
         if writable and self._starved:
             # After ENOBUFS the socket counts as writable though the device below it is full.
@@ -296,14 +342,40 @@ class UdpSocket:
 
     def _send_pieces(self, buffers: Sequence[Buffer], size: int, stride: int, destination: Endpoint) -> int:
         """Send in batches of `size` bytes, a multiple of `stride`, until one would block."""
-        whole = memoryview(b"".join(buffers))
-        done = 0
+        whole = memoryview(buffers[0] if len(buffers) == 1 else b"".join(buffers))
+        done = self._send_singly(whole, stride, destination) if size == stride else 0
         while done < len(whole):
             piece = whole[done : done + size]
             sent = self._send_batch([piece], len(piece), stride, destination)
             done += sent
             if sent < len(piece):
                 break
+        return done
+
+    def _send_singly(self, whole: memoryview, stride: int, destination: Endpoint) -> int:
+        """Send datagram by datagram until one does not go as it should; return the bytes that went.
+
+        The first one that fails is left to `_send_batch`, which knows what each failure means.
+        """
+        raw, control = self._raw, self._origins.control(destination)
+        address = None if destination == self.remote else socket_address(destination)
+        done = 0
+        try:
+            for done in range(0, len(whole), stride):
+                piece = whole[done : done + stride]
+                if control:
+                    raw.sendmsg([piece], control, 0, address)
+                elif address is None:
+                    raw.send(piece)
+                else:
+                    raw.sendto(piece, address)
+            done = len(whole)
+        except OSError as error:
+            if error.errno == errno.ECONNREFUSED:  # told once, and of an earlier datagram
+                self._note_refusal()
+        self.stats.send_calls += -(-done // stride)
+        self.stats.datagrams_sent += -(-done // stride)
+        self.stats.bytes_sent += done
         return done
 
     def _send_batch(self, buffers: Sequence[Buffer], nbytes: int, stride: int, destination: Endpoint) -> int:

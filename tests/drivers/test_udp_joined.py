@@ -1,0 +1,99 @@
+"""Where the kernel joins no datagrams, the socket does: what `receive` gives, and that nothing is lost or mixed up."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from surewire.core.trains import Train
+from surewire.drivers.udp import MAX_SEGMENTS, UdpSocket
+
+LOOPBACK = ("127.0.0.1", 0)
+
+
+@pytest.fixture
+def receiver() -> Iterator[UdpSocket]:
+    with UdpSocket(LOOPBACK, offload=False) as opened:
+        yield opened
+
+
+def send(sender: UdpSocket, to: UdpSocket, *datagrams: bytes) -> None:
+    for datagram in datagrams:
+        assert sender.send(Train([datagram], max(len(datagram), 1), len(datagram), to.address))
+
+
+def received(receiver: UdpSocket, count: int) -> list[tuple[list[bytes], tuple[str, int]]]:
+    """Reads until `count` datagrams have come."""
+    reads = []
+    while count > 0:
+        receiver.wait(10**9)
+        got = receiver.receive()
+        assert got is not None
+        whole = bytes(got.buffer)
+        pieces = [whole[at : at + got.stride] for at in range(0, len(whole), got.stride)]
+        reads.append((pieces, got.source))
+        count -= len(pieces)
+    return reads
+
+
+def test_equal_ones_come_together_and_a_shorter_one_ends_them(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as sender:
+        sent = [bytes([i]) * 1000 for i in range(5)]
+        send(sender, receiver, *sent, b"short", b"other")
+        assert received(receiver, 7) == [([*sent, b"short"], sender.address), ([b"other"], sender.address)]
+        assert receiver.stats.datagrams_received == 7
+        assert receiver.stats.bytes_received == 5010
+
+
+def test_a_longer_one_is_kept_for_the_next_read(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as sender:
+        send(sender, receiver, b"a" * 10, b"b" * 10, b"c" * 2000, b"d" * 2000)
+        first = received(receiver, 2)
+        assert first == [([b"a" * 10, b"b" * 10], sender.address)]
+        assert receiver.holds_datagram
+        receiver.wait(None)  # would not end if it only looked at the descriptor, were this one the last
+        assert received(receiver, 2) == [([b"c" * 2000, b"d" * 2000], sender.address)]
+        assert not receiver.holds_datagram
+
+
+def test_a_kept_one_is_waited_for_in_vain_by_nobody(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as sender:
+        send(sender, receiver, b"a" * 10, b"c" * 20)
+        assert received(receiver, 1) == [([b"a" * 10], sender.address)]
+        receiver.wait(None)
+        assert received(receiver, 1) == [([b"c" * 20], sender.address)]
+
+
+def test_senders_are_kept_apart(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as one, UdpSocket(LOOPBACK, offload=False) as two:
+        send(one, receiver, b"1" * 10)
+        send(two, receiver, b"2" * 10, b"3" * 10)
+        send(one, receiver, b"4" * 10)
+        assert received(receiver, 4) == [
+            ([b"1" * 10], one.address),
+            ([b"2" * 10, b"3" * 10], two.address),
+            ([b"4" * 10], one.address),
+        ]
+
+
+def test_a_batch_is_bounded_and_the_longest_datagrams_fit(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as sender:
+        send(sender, receiver, *[b"x"] * (MAX_SEGMENTS + 3))
+        reads = received(receiver, MAX_SEGMENTS + 3)
+        assert [len(pieces) for pieces, _ in reads] == [MAX_SEGMENTS, 3]
+        long = [bytes([i]) * 65_507 for i in range(3)]
+        send(sender, receiver, *long)
+        assert [piece for pieces, _ in received(receiver, 3) for piece in pieces] == long
+
+
+def test_an_empty_datagram_between_is_skipped(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK, offload=False) as sender, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+        plain.connect(receiver.address)
+        plain.send(b"a" * 10)
+        plain.send(b"")
+        plain.send(b"b" * 10)
+        send(sender, receiver, b"c" * 10)
+        assert [piece for pieces, _ in received(receiver, 3) for piece in pieces] == [b"a" * 10, b"b" * 10, b"c" * 10]
+        assert receiver.stats.datagrams_received == 4
