@@ -85,7 +85,9 @@ class Outbound:
         if self._probing.due and (run := self._probe(now)) is not None:
             return [run]
         rate = self.controller.pacing_rate
-        allowance = self._pacer.allowance(rate, now=now)
+        board = self.scoreboard
+        waiting = None if board.has_lost else max(board.size - board.next_offset, 1)
+        allowance = self._pacer.allowance(rate, now=now, waiting=waiting)
         room = min(self._window_room(), allowance, self.rules.max_train * self.rules.segment) if allowance else 0
         runs: list[SentRun] = []
         while room > 0 and len(runs) < self.rules.max_runs and (piece := self._next_piece(room)) is not None:
@@ -131,7 +133,7 @@ class Outbound:
         is heard for ever. A closed window is no stall (RFC 9293 §3.8.6.1), nor is an end that is not acknowledged.
         """
         board = self.scoreboard
-        is_open = board.una < min(board.size, board.next_offset) and not self._is_window_closed
+        is_open = board.una < min(board.size, board.next_offset) and not self.is_window_closed
         return self.advanced_at + self._config.stall_limit if is_open else None
 
     def ask(self) -> None:
@@ -145,7 +147,7 @@ class Outbound:
         return number
 
     def set_segment(self, segment: int) -> None:
-        """Cut what is sent from now on into segments of so many bytes: the path carries longer ones, or only shorter."""
+        """Cut what is sent from now on into segments of so many bytes: that is what the path carries."""
         self.rules.segment = segment
         self._pacer.set_segment(segment)
         self.controller.on_segment(segment)
@@ -156,7 +158,7 @@ class Outbound:
         self.rtt.reset(self._config.initial_rtt)
 
     @property
-    def _is_window_closed(self) -> bool:
+    def is_window_closed(self) -> bool:
         """True when the peer has all the bytes it allowed, and there are more."""
         return self.rules.max_offset <= self.scoreboard.una < self.scoreboard.size
 
@@ -172,7 +174,9 @@ class Outbound:
             if not self.scoreboard.has_unsent:
                 self._sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
         elif not allowance:
-            self._timers.arm(_PACING, self._pacer.next_send_at(rate))
+            board = self.scoreboard
+            waiting = None if board.has_lost else max(board.size - board.next_offset, 1)
+            self._timers.arm(_PACING, self._pacer.next_send_at(rate, waiting=waiting))
 
     def _next_piece(self, room: int) -> tuple[int, int] | None:
         """The next bytes to send, lost ones first: at most `room` (> 0), whole segments unless the range ends."""
@@ -280,7 +284,7 @@ class Outbound:
         acked, spurious = self.log.acknowledge(ranges)
         settled = sorted(acked + spurious, key=attrgetter("first")) if spurious else acked
         echoed = None if echo is None else self.log.find(echo)
-        if echoed is not None and echo != self.rtt.last_echo and ack_delay <= self._config.max_ack_delay:
+        if echoed is not None and echo != self.rtt.last_echo and ack_delay <= self.rules.max_ack_delay:
             self.rtt.last_echo = echo
             self._on_rtt(echoed, ack_delay=ack_delay, now=now)
         if not settled:
@@ -324,7 +328,7 @@ class Outbound:
     def _after_ack(self, now: int, *, is_progress: bool) -> None:
         if is_progress:  # else it only answers a probe: the back-off goes on (RFC 9002 §6.2.1)
             self._probing.reset()
-        if self._is_window_closed:
+        if self.is_window_closed:
             self.advanced_at = now
         self._arm_pto(now)
         una = None if self._overtaking is None else self.scoreboard.una
@@ -368,7 +372,7 @@ class Outbound:
 
     def _byte_acks_hole(self, now: int) -> bool:
         """Repair the hole of a peer that acknowledges byte positions; True when something was lost."""
-        if self._is_window_closed or self.scoreboard.is_data_acked:
+        if self.is_window_closed or self.scoreboard.is_data_acked:
             # Nothing lies behind the hole: an acknowledgment answers what is at it, a probe or the end mark.
             return False
         delay = self._reordering.loss_delay(now) << self._byte_acks.doublings
@@ -424,7 +428,7 @@ class Outbound:
     def _probe_wait(self) -> int:
         """How long nothing may be acknowledged before the next probe, ns."""
         rules, config, count = self.rules, self._config, self._probing.count
-        pto = self.rtt.pto(config.max_ack_delay)
+        pto = self.rtt.pto(rules.max_ack_delay)
         if pto < config.min_pto:
             pto = config.min_pto
         if rules.probe is Probe.SEGMENT and not count:
@@ -464,7 +468,8 @@ class Outbound:
         length = max(min(self.rules.segment, room), 1)
         piece = board.next_unacked(self._probing.next_offset, length)
         if piece is not None:
-            if self.rules.has_byte_acks and self.log.bytes_in_flight >= _BYTE_ACKS_MAX_IN_FLIGHT:
+            is_full = self.rules.has_byte_acks and self.log.bytes_in_flight >= _BYTE_ACKS_MAX_IN_FLIGHT
+            if is_full or (self.is_window_closed and not self.rules.has_byte_acks):
                 self._settle_copies(*piece)
             self._probing.copies.add(*piece)
             self._probing.next_offset = piece[1]

@@ -1,8 +1,8 @@
 """Spreads transmissions over time: a token bucket filled at the pacing rate (RFC 9002 §7.7).
 
 Tokens are bytes. They are spent when a quantum, about a millisecond of the rate but no more than a full train, has
-been earned, so that datagrams leave in trains; the bucket holds what a driver that wakes late must be able to make up for,
-and at least ten segments, so that a late wake-up never becomes a burst the path has to store.
+been earned, so that datagrams leave in trains; the bucket holds what a driver that wakes late must be able to make
+up for, and at least ten segments, so that a late wake-up never becomes a burst the path has to store.
 """
 
 from __future__ import annotations
@@ -29,24 +29,29 @@ class Pacer:
         self._segment = segment
 
     def quantum(self, rate: int) -> int:
-        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at most a train, at least two segments."""
+        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at most a train, at least 2 segments."""
         earned, least = min(rate * NS_PER_MS // NS_PER_S, _MAX_QUANTUM), 2 * self._segment
         return earned if earned > least else least
 
-    def allowance(self, rate: int, *, now: int) -> int:
-        """Bytes that may be sent at `now`; 0 while less than a quantum has been earned."""
+    def allowance(self, rate: int, *, now: int, waiting: int | None = None) -> int:
+        """Bytes that may be sent at `now`; 0 while less than a quantum, or less than the `waiting` bytes, is earned."""
         burst = max(rate * _LATENESS // NS_PER_S, _MIN_BURST_SEGMENTS * self._segment) * NS_PER_S
         earned = self._tokens + rate * (now - self._updated_at)
         self._tokens = earned if earned < burst else burst
         self._updated_at = now
         tokens = self._tokens // NS_PER_S
-        return tokens if tokens >= self.quantum(rate) else 0
+        if tokens >= self.quantum(rate):
+            return tokens
+        return tokens if waiting is not None and tokens >= waiting else 0
 
     def on_sent(self, nbytes: int) -> None:
         """Take the tokens of what was sent; they may become negative."""
         self._tokens -= nbytes * NS_PER_S
 
-    def next_send_at(self, rate: int) -> int:
-        """When a quantum will have been earned (ns), if the rate stays."""
-        wanted = self.quantum(rate) * NS_PER_S - self._tokens
+    def next_send_at(self, rate: int, *, waiting: int | None = None) -> int:
+        """When a quantum, or the `waiting` bytes, will have been earned (ns), if the rate stays."""
+        least = self.quantum(rate)
+        if waiting is not None and waiting < least:
+            least = waiting
+        wanted = least * NS_PER_S - self._tokens
         return self._updated_at + max(-(-wanted // rate), 0)

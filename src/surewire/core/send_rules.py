@@ -24,6 +24,7 @@ class SendRules:
         max_train: full segments that one call returns at most.
         ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
         segment: bytes of stream data in a full segment.
+        max_ack_delay: longest that the peer holds back an acknowledgment, ns.
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
@@ -32,6 +33,7 @@ class SendRules:
 
     __slots__ = (
         "has_byte_acks",
+        "max_ack_delay",
         "max_closing_pto",
         "max_offset",
         "max_runs",
@@ -48,6 +50,7 @@ class SendRules:
         self.max_runs = config.max_train
         self.max_train = config.max_train
         self.ping_interval = config.max_pto
+        self.max_ack_delay = config.max_ack_delay
         self.max_offset = 0
         self.may_finish_early = False
         self.has_byte_acks = True

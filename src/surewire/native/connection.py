@@ -290,7 +290,10 @@ class Connection:
 
     def abort(self, code: int, text: str, *, now: int) -> None:
         """End the connection now, and tell the peer why (at most 255 bytes of text in UTF-8)."""
-        if self.state is not State.CLOSED:
+        if self.state is State.TIME_WAIT:  # all is confirmed already
+            self._ending.is_done_due = True
+            self._close(Input.TIMEOUT)
+        elif self.state is not State.CLOSED:
             self._give_up(Aborted(text), code, text)
 
     # Outputs.
@@ -302,7 +305,10 @@ class Connection:
         if self._keys is None or self.state in (State.CLOSED, State.SYN_RECEIVED):
             return None
         try:
-            return self._poll_path(now) or self._sending.poll(self._receiving, self.paths.peer, now=now)
+            train = self._poll_path(now)
+            if train is None and self.paths.is_validated:
+                train = self._sending.poll(self._receiving, self.paths.peer, now=now)
+            return train
         except TransferError as error:  # its text may name a file of this host: the peer gets another one
             self._give_up(error, 1, "what was to be sent can no longer be read")
             return self._ready.popleft() if self._ready else None
@@ -335,6 +341,7 @@ class Connection:
         if keys is None or self.state is State.CLOSED:
             return
         receiving = self._receiving
+        arrivals = receiving.tracker.arrivals
         try:
             found = receiving.handle(slots, first, stop, keys.receiving, now=now)
         except TransferError as error:
@@ -346,6 +353,8 @@ class Connection:
             return
         nbytes = (stop - first - 1) * slots.stride + len(slots.datagrams[stop - 1])
         self.counters.received_bytes += nbytes
+        if receiving.tracker.arrivals == arrivals:
+            return  # replays, or what cannot be taken: no sign of life
         self._refusals = 0
         if self.state is State.SYN_RECEIVED:
             self._on_established(now)
@@ -452,6 +461,8 @@ class Connection:
 
     def _agree(self, agreement: Agreement, now: int) -> None:
         self._keys = Keys(agreement.keys, update_after=self.config.update_keys_after)
+        self._silence.on_peer_patience(agreement.peer.idle_timeout_ns)
+        self._sending.outbound.rules.max_ack_delay = agreement.peer.max_ack_delay_ns
         self._sending.start(
             self._keys.sending,
             agreement.peer_id,
@@ -469,7 +480,7 @@ class Connection:
         if self._sending.outbound.scoreboard.is_finished:
             self._machine.handle(Input.FINISH)
         self._events.append(Established(self.paths.peer, True))
-        self._silence.on_heard(now)
+        self._silence.begin(now)
 
     def _on_handshake_timer(self, now: int) -> None:
         opening, limit = self.opening, self.config.transport.handshake_timeout
@@ -491,6 +502,8 @@ class Connection:
             if self.paths.on_response(frame.data, now=now) is not None and self.paths.has_host_changed:
                 self._sending.change_path(now=now)
             self._timers.set(Timer.PATH_CHALLENGE, self.paths.next_deadline())
+        elif isinstance(frame, frames.Reset) and self.state is State.TIME_WAIT:
+            self._close(Input.TIMEOUT)  # all is confirmed already
         elif isinstance(frame, frames.Reset):
             self._close(Input.RESET, error=Reset(frame.text or "the peer ended the connection", code=frame.code))
         elif isinstance(frame, frames.Done):
@@ -506,6 +519,7 @@ class Connection:
             self._ready.append(train)
 
     def _give_up(self, error: SurewireError, code: int, text: str) -> None:
+        self._ready.clear()
         if self.state not in _UNSEALED:
             self._say_last(frames.emit_reset(code, text))
         self._close(Input.ABORT, error=error)
@@ -517,6 +531,7 @@ class Connection:
 
     def _end(self) -> None:
         if self._ending.is_done_due:
+            self._ready.clear()
             self._say_last(frames.emit_done())
         self._timers.cancel_all()
         self._events.append(Closed(self.error))

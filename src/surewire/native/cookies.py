@@ -43,6 +43,11 @@ class Cookies:
         self._began = now
         self._secrets: dict[int, bytes] = {}  # by the number of the minute in which they make cookies
 
+    @property
+    def kept_secrets(self) -> int:
+        """Secrets that are kept: two at most."""
+        return len(self._secrets)
+
     def make(self, hello: Hello, source: Address, *, now: int) -> bytes:
         """A cookie of 20 bytes for this HELLO from this address."""
         seconds = self._seconds(now)

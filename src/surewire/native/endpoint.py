@@ -19,36 +19,24 @@ table; what is kept of closed ones and what waits to be answered is bounded.
 from __future__ import annotations
 
 import random
-from collections import deque
 from itertools import groupby
 
 from surewire.core.events import Event
 from surewire.core.trains import Address, Buffer, Train
 from surewire.crypto.crc32c import crc32c
-from surewire.errors import HandshakeFailed, LocalProtocolError, MalformedSegment
-from surewire.native.admission import Admission, AdmissionConfig, Admitted
+from surewire.errors import LocalProtocolError, MalformedSegment
+from surewire.native.admission import AdmissionConfig
 from surewire.native.agenda import Agenda
 from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
 from surewire.native.connection_ids import ConnectionIds
 from surewire.native.endpoint_stats import EndpointStats
 from surewire.native.last_words import LastWord
-from surewire.native.members import HelloKey, Member, Members, hello_key
-from surewire.native.packing import Scratch
+from surewire.native.members import HelloKey, Maker, Member, Members, hello_key
 from surewire.native.received_trains import HEAD_SIZE, ReceivedTrains
+from surewire.native.reception import Answers, Reception
 from surewire.native.security import ClientSecurity, ServerSecurity
-from surewire.wire.native_datagram import (
-    HEADER_SIZE,
-    Hello,
-    Refused,
-    Retry,
-    Versions,
-    emit,
-    is_long,
-    parse,
-)
-
-_MAX_ANSWERS = 256  # answers to strangers that wait to be sent, 500 bytes each with all: the rest is not answered
+from surewire.wire.native_datagram import HEADER_SIZE, Hello, is_long, parse
 
 
 class Endpoint:
@@ -79,21 +67,24 @@ class Endpoint:
             ConfigError: the prefix of connection ids is too long.
         """
         self.stats = EndpointStats()
-        self._config = config
-        self._rng = rng
-        self._kind = kind
-        self._security = security
-        self._admission: Admission | None = None
-        if security is not None:
-            self._admission = Admission(security.suites, limits or AdmissionConfig(), rng=rng, now=now)
         self._members = Members(ConnectionIds(config.connection_id_prefix, rng))
+        self._maker = Maker(kind, config=config, rng=rng)
         self._agenda = Agenda()
         self._trains = ReceivedTrains()
-        self._scratch = Scratch()
-        self._half_open: dict[Member, int] = {}  # deadlines, which rise
-        self._accepted: deque[Member] = deque()
-        self._answers: deque[Train] = deque()
+        self._answers = Answers(self.stats)
         self._is_answers_turn = True
+        self._reception: Reception | None = None
+        if security is not None:
+            self._reception = Reception(
+                security,
+                limits or AdmissionConfig(),
+                maker=self._maker,
+                members=self._members,
+                answers=self._answers,
+                stats=self.stats,
+                rng=rng,
+                now=now,
+            )
 
     # Getters.
 
@@ -105,27 +96,19 @@ class Endpoint:
     @property
     def half_open(self) -> int:
         """Connections from outside whose handshake is not complete."""
-        return len(self._half_open)
+        return 0 if self._reception is None else len(self._reception.half_open)
 
     @property
     def is_listening(self) -> bool:
         """Whether new connections may be let in."""
-        return self._admission is not None and self._admission.is_open
+        return self._reception is not None and self._reception.is_open
 
     # The application's verbs.
 
     def connect(self, peer: Address, *, security: ClientSecurity, now: int) -> Connection:
         """Open a connection to `peer`. It is usable at once; what is written waits for the handshake."""
         connection_id = self._members.draw_id()
-        connection = self._kind.open(
-            peer,
-            security=security,
-            connection_id=connection_id,
-            config=self._config,
-            rng=self._rng,
-            now=now,
-            scratch=self._scratch,
-        )
+        connection = self._maker.open(peer, security=security, connection_id=connection_id, now=now)
         self._agenda.stir(self._members.add(connection, connection_id))
         return connection
 
@@ -140,21 +123,21 @@ class Endpoint:
 
     def close_listening(self, *, now: int) -> None:
         """Let nobody in any more: HELLOs are refused, half-open connections dropped; the others go on."""
-        if self._admission is None:
+        if self._reception is None:
             return
-        self._admission.is_open = False
-        for member in list(self._half_open):
+        self._reception.close()
+        for member in list(self._reception.half_open):
             self._remove(member, now)
 
     # Outputs.
 
     def poll_transmit(self, *, now: int) -> Train | None:
         """The next train, or None when nothing is to be sent now. Its bytes are valid until the next call."""
-        ready = self._agenda.ready
+        ready, answers = self._agenda.ready, self._answers.waiting
         while ready:
-            if self._is_answers_turn and self._answers:
+            if self._is_answers_turn and answers:
                 self._is_answers_turn = False
-                return self._answers.popleft()
+                return answers.popleft()
             member = ready[0]
             if member.is_gone:
                 ready.popleft()
@@ -172,15 +155,15 @@ class Endpoint:
             member.is_ready = False
             if member.connection.is_closed:
                 self._remove(member, now)
-        return self._answers.popleft() if self._answers else None
+        return answers.popleft() if answers else None
 
     def poll_timeout(self) -> int | None:
         """When `handle_timeout` wants to be called, or None."""
         earliest = self._agenda.earliest()
-        if not self._half_open:
-            return earliest
-        expiry = next(iter(self._half_open.values()))
-        return expiry if earliest is None else min(earliest, expiry)
+        expiry = None if self._reception is None else self._reception.expiry()
+        if earliest is None or expiry is None:
+            return expiry if earliest is None else earliest
+        return min(earliest, expiry)
 
     def poll_event(self) -> Event | None:
         """None: events are told connection by connection, see `take_changed`."""
@@ -191,12 +174,7 @@ class Endpoint:
 
         It may be over by now: what it brought can still be read.
         """
-        if not self._accepted:
-            return None
-        member = self._accepted.popleft()
-        if self._admission is not None and member.guest is not None:
-            self._admission.on_taken(member.guest)
-        return member.connection
+        return None if self._reception is None else self._reception.poll_accept()
 
     def take_changed(self) -> list[Connection]:
         """Connections that may have become readable, writable, established or closed since the last call, each once.
@@ -241,12 +219,8 @@ class Endpoint:
 
     def handle_timeout(self, *, now: int) -> None:
         """Act on every deadline that has passed."""
-        while self._half_open:
-            member, expiry = next(iter(self._half_open.items()))
-            if expiry > now:
-                break
-            self.stats.expired += 1
-            self._remove(member, now)
+        while self._reception is not None and (expired := self._reception.pop_expired(now)) is not None:
+            self._remove(expired, now)
         due = []
         while (late := self._agenda.pop_due(now)) is not None:
             due.append(late)
@@ -260,7 +234,7 @@ class Endpoint:
         Costs a walk over the connections; never for a server's socket, which is not told.
         """
         if source is None:
-            if self._security is not None:
+            if self._reception is not None:
                 return
             peers = {member.connection.peer for member in self._members}
             if len(peers) != 1:
@@ -290,7 +264,7 @@ class Endpoint:
             return
         member = self._members.by_id(head[1:])
         if member is None:
-            self._note_lost(head[1:], stop - start, source, now)
+            self._note_lost(head[1:], stop - start, stride, source, now)
             return
         self._deliver(member, received, stride, start, stop, source, now)
         self._after(member, now)
@@ -332,99 +306,41 @@ class Endpoint:
         else:
             member = self._members.by_id(packet.dcid)
             if member is None:
-                self._note_lost(packet.dcid, 1, source, now)
+                self._note_lost(packet.dcid, 1, len(datagram), source, now)
                 return
         member.connection.handle_long(packet, source, len(datagram), now=now)
         self._after(member, now)
 
-    def _note_lost(self, connection_id: bytes, count: int, source: Address, now: int) -> None:
-        """Datagrams for nobody. A peer that missed the end of its connection is told again."""
+    def _note_lost(self, connection_id: bytes, count: int, nbytes: int, source: Address, now: int) -> None:
+        """Datagrams for nobody, `nbytes` each. A peer that missed the end of its connection is told again."""
         if not self._members.is_over(connection_id):
             self.stats.unknown += count
             return
         self.stats.late += count
         word = self._members.last_word(connection_id)
-        train = None if word is None else word.repeat(source, now=now)
+        train = None if word is None else word.repeat(source, nbytes, now=now)
         if train is not None:
-            self._put(train)
+            self._answers.put(train)
 
     def _handle_hello(self, hello: Hello, key: HelloKey, source: Address, nbytes: int, now: int) -> None:
         """A HELLO that belongs to no connection."""
-        admission, security, stats = self._admission, self._security, self.stats
-        if admission is None or security is None:
-            stats.unknown += 1
+        if self._reception is None:
+            self.stats.unknown += 1
             return
-        if self._members.is_over(key):
-            stats.late += 1
-            return
-        stats.hellos += 1
-        verdict = admission.judge(hello, source, now=now)
-        if verdict is None:
-            stats.postponed += 1
-            return
-        if not isinstance(verdict, Admitted):
-            self._answer(verdict, source)
-            return
-        connection_id = self._members.draw_id()
-        try:
-            connection = self._kind.accept(
-                hello,
-                source=source,
-                hello_bytes=nbytes,
-                security=security,
-                connection_id=connection_id,
-                is_validated=verdict.is_proven,
-                config=self._config,
-                rng=self._rng,
-                now=now,
-                scratch=self._scratch,
-            )
-        except HandshakeFailed:
-            stats.failed += 1
-            self._members.note_failed(key, now=now)
-            return
-        stats.opened += 1
-        member = self._members.add(connection, connection_id, guest=admission.enter(source, verdict), hello=key)
-        self._half_open[member] = now + admission.config.handshake_timeout
-        self._agenda.stir(member)
-
-    def _answer(self, answer: Retry | Versions | Refused, source: Address) -> None:
-        """Let a stranger have an answer, of whom nothing else is kept."""
-        stats = self.stats
-        if isinstance(answer, Retry):
-            stats.retries += 1
-        elif isinstance(answer, Versions):
-            stats.versions += 1
-        else:
-            stats.refused += 1
-        datagram = emit(answer, crc32c)
-        self._put(Train([datagram], len(datagram), len(datagram), source))
-
-    def _put(self, answer: Train) -> None:
-        """Let a datagram out that is no connection's."""
-        if len(self._answers) < _MAX_ANSWERS:
-            self._answers.append(answer)
-        else:
-            self.stats.answers_dropped += 1
+        member = self._reception.take_hello(hello, key, source, nbytes, now=now)
+        if member is not None:
+            self._agenda.stir(member)
 
     # What follows.
 
     def _after(self, member: Member, now: int) -> None:
         """Something happened to a connection: see to what it wants, and what it is now."""
         self._agenda.stir(member)
-        guest = member.guest
-        if guest is not None and guest.is_half_open:
+        if self._reception is not None and member.is_half_open:
             if not member.connection.is_established:
                 return
-            self._on_established(member)
+            self._reception.on_established(member)
         self._agenda.show(member)
-
-    def _on_established(self, member: Member) -> None:
-        del self._half_open[member]
-        if self._admission is not None and member.guest is not None:
-            self._admission.on_established(member.guest)
-        self.stats.accepted += 1
-        self._accepted.append(member)
 
     def _remove(self, member: Member, now: int) -> None:
         """Forget a connection that is over."""
@@ -432,7 +348,5 @@ class Endpoint:
         self._members.remove(member, now=now)
         if not member.is_half_open:
             self._agenda.show(member)
-        else:
-            del self._half_open[member]
-        if self._admission is not None and member.guest is not None:
-            self._admission.leave(member.guest)
+        if self._reception is not None and member.guest is not None:
+            self._reception.on_gone(member)

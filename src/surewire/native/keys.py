@@ -31,14 +31,20 @@ class SendingKeys:
     def overhead(self) -> int:
         return self._protection.overhead
 
-    def update_if_due(self, number: int, *, largest_acked: int) -> None:
-        """Change the key before `number` is sealed, if so many datagrams were that it is time to."""
-        if number - self._changed_at < self._limit or (self.updates and largest_acked < self._changed_at):
-            return
+    def update_if_due(self, number: int, *, largest_acked: int) -> bool:
+        """Change the key before `number` is sealed, if so many datagrams were that it is time to.
+
+        True when it is, but no datagram of the present key is known to have arrived (`largest_acked`).
+        """
+        if number - self._changed_at < self._limit:
+            return False
+        if self.updates and largest_acked < self._changed_at:
+            return True
         self._protection = self._protection.successor()
         self._changed_at = number
         self.phase ^= 1
         self.updates += 1
+        return False
 
     def seal(self, slots: Slots, count: int, number: int) -> None:
         """Seal the first `count` datagrams in place, their numbers counted from `number`."""

@@ -1,11 +1,12 @@
 """The last datagram of a connection that is over, for a peer that missed it.
 
 A connection says that it is over in one datagram and is gone. If that one is lost, the peer asks on, to nobody. So the
-datagram is kept as it was sent, some thirty sealed bytes, and sent again when something comes for the connection from
-where its peer was; nothing else of the connection is needed for that.
+datagram is kept as it was sent, some thirty sealed bytes, and sent again to whoever sends something to the connection's
+id; nothing else of the connection is needed for that. The peer may have got another address meanwhile, so that is
+not looked at.
 
-It goes to the peer's address only, is smaller than nearly all that can ask for it, and goes out a few times, with
-growing waits between: so two sides that are both gone do not answer each other for ever, and a forger gains nothing.
+It is never larger than what asks for it, and goes out a few times, with growing waits between: so two sides that are
+both gone do not answer each other for ever, and who asks with a forged address gains nothing.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ FIRST_WAIT = 50 * NS_PER_MS
 class LastWord:
     """One datagram and how often it was said."""
 
-    __slots__ = ("_datagram", "_next_at", "_peer", "_repeats")
+    __slots__ = ("_datagram", "_next_at", "_repeats")
 
     def __init__(self, train: Train, *, now: int) -> None:
         """It was just sent; its bytes are copied."""
         self._datagram = b"".join(train.buffers)
-        self._peer = train.destination
         self._repeats = 0
         self._next_at = now + FIRST_WAIT
 
-    def repeat(self, source: Address, *, now: int) -> Train | None:
-        """What to send when something came from `source`; None when it is a stranger, too soon or often enough."""
-        if source != self._peer or self._repeats >= MAX_REPEATS or now < self._next_at:
+    def repeat(self, source: Address, nbytes: int, *, now: int) -> Train | None:
+        """What to send when `nbytes` came from `source`; None when they are too few, or it was said often enough."""
+        size = len(self._datagram)
+        if nbytes < size or self._repeats >= MAX_REPEATS or now < self._next_at:
             return None
         self._repeats += 1
         self._next_at = now + (FIRST_WAIT << self._repeats)
-        return Train([self._datagram], len(self._datagram), len(self._datagram), self._peer)
+        return Train([self._datagram], size, size, source)

@@ -6,15 +6,19 @@ again, and their HELLOs open nothing.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 from surewire.core.trains import Address
 from surewire.core.units import NS_PER_S
 from surewire.native.admission import Guest
+from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
 from surewire.native.connection_ids import ConnectionIds, Remembered
 from surewire.native.deadlines import Alarmed
 from surewire.native.last_words import LastWord
+from surewire.native.packing import Scratch
+from surewire.native.security import ClientSecurity, ServerSecurity
 from surewire.wire.native_datagram import Hello
 
 MAX_REMEMBERED = 4_096  # ids and HELLOs of what is over, 600 bytes each with the last word
@@ -53,6 +57,59 @@ class Member(Alarmed):
     def is_half_open(self) -> bool:
         """It came from outside, and its handshake is not complete: the application knows nothing of it."""
         return self.guest is not None and self.guest.is_half_open
+
+
+class Maker:
+    """Makes the connections of an endpoint: what they have in common."""
+
+    __slots__ = ("_config", "_kind", "_rng", "_scratch")
+
+    def __init__(self, kind: type[Connection], *, config: NativeConfig, rng: random.Random) -> None:
+        self._kind = kind
+        self._config = config
+        self._rng = rng
+        self._scratch = Scratch()  # one train at a time leaves the endpoint, so one piece of memory does for all
+
+    def open(self, peer: Address, *, security: ClientSecurity, connection_id: bytes, now: int) -> Connection:
+        """A connection to `peer`."""
+        return self._kind.open(
+            peer,
+            security=security,
+            connection_id=connection_id,
+            config=self._config,
+            rng=self._rng,
+            now=now,
+            scratch=self._scratch,
+        )
+
+    def accept(
+        self,
+        hello: Hello,
+        *,
+        source: Address,
+        hello_bytes: int,
+        security: ServerSecurity,
+        connection_id: bytes,
+        is_validated: bool,
+        now: int,
+    ) -> Connection:
+        """A connection from `source`.
+
+        Raises:
+            HandshakeFailed: the HELLO is malformed, or made with another key.
+        """
+        return self._kind.accept(
+            hello,
+            source=source,
+            hello_bytes=hello_bytes,
+            security=security,
+            connection_id=connection_id,
+            is_validated=is_validated,
+            config=self._config,
+            rng=self._rng,
+            now=now,
+            scratch=self._scratch,
+        )
 
 
 class Members:

@@ -60,7 +60,7 @@ class Outgoing:
         if taken <= _SMALL and last is not None and isinstance(last.data, bytearray) and len(last.data) < _GATHERED:
             last.data += memoryview(data)[:taken]
             last.stop += taken
-        elif isinstance(data, bytes) and taken > _SMALL:
+        elif isinstance(data, bytes) and taken == len(data) > _SMALL:
             self._append(_Piece(self.written, self.written + taken, data=data))
         else:
             self._append(_Piece(self.written, self.written + taken, data=bytearray(memoryview(data)[:taken])))
@@ -104,7 +104,10 @@ class Outgoing:
         """Forget pieces that end at or below `offset`: all of them is acknowledged."""
         pieces, index = self._pieces, self._first
         while index < len(pieces) and pieces[index].stop <= offset:
-            self.held -= len(pieces[index].data)
+            piece = pieces[index]
+            if piece.source is None:
+                self.held -= piece.stop - piece.start
+            piece.data, piece.source = b"", None
             index += 1
         self._first = index
         if index > 64 or index == len(pieces):

@@ -1,8 +1,9 @@
 """Runs of the stream as sealed datagrams: the way out, where speed matters.
 
 A train is written into one piece of memory that is used again and again: the stream's bytes first, straight
-to their places (one `preadv` from a file), then the seals, in place. The headers of a full train come first, all by one
-`struct.pack_into`, which leaves zeros between them. Per datagram there is one call of the cipher; the rest is per train.
+to their places (one `preadv` from a file), then the seals, in place. The headers of a full train come first, all by
+one `struct.pack_into`, which leaves zeros between them. Per datagram there is one call of the cipher; the rest is per
+train.
 
     | form 1 | connection id 8 | number 4 | DATA 1 | offset 8 |   bytes of the stream   | seal |
     |<----------- header 13 ------------->|<------------- body ----------------------->|

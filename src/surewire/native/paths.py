@@ -52,6 +52,7 @@ MAX_RESPONSES = 4
 """Responses that may wait to be sent."""
 
 _SMALLEST = 40  # a sealed datagram with nothing but a challenge: 13 + 9 + 16 bytes, and some
+_SHORT = 400  # bytes: too few to say anything about the size that a path takes
 _DATA_BITS = 64
 
 
@@ -196,6 +197,8 @@ class Paths:
                 return PathProbe(trial.incumbent, self._new_data(trial.incumbent_data), PADDED)
             if trial.left >= _SMALLEST:
                 budget = min(trial.left, PADDED)
+                if budget < _SHORT:  # shared out among the rounds, as one challenge may be lost
+                    budget = max(budget // (ROUNDS + 1 - trial.rounds), _SMALLEST)
                 trial.left -= budget
                 return PathProbe(trial.candidate, self._new_data(trial.candidate_data), budget)
         return None

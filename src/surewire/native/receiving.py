@@ -138,14 +138,12 @@ class Receiving:
         if not run.pieces:
             return
         pieces, run.pieces = run.pieces, []
-        if run.first > tracker.largest or all(map(tracker.is_new, range(run.first, run.next))):
-            if self.incoming.take(run.start, run.offset, pieces, is_last=False):
-                tracker.on_received(run.first, run.next, now=now)
-                self._unacknowledged += run.offset - run.start
-                if self._unacknowledged >= _BYTES_PER_ACK:
-                    tracker.make_due()
-            else:
-                self.counters.refused += run.next - run.first
+        is_new = run.first > tracker.largest or all(map(tracker.is_new, range(run.first, run.next)))
+        if is_new and self.incoming.take(run.start, run.offset, pieces, is_last=False):
+            tracker.on_received(run.first, run.next, now=now)
+            self._unacknowledged += run.offset - run.start
+            if self._unacknowledged >= _BYTES_PER_ACK:
+                tracker.make_due()
             return
         offset = run.start
         for number, piece in zip(range(run.first, run.next), pieces, strict=True):
@@ -155,8 +153,13 @@ class Receiving:
             elif self.incoming.take(offset, stop, [piece], is_last=False):
                 tracker.on_received(number, number + 1, now=now)
             else:
-                self.counters.refused += 1
+                self._refuse()
             offset = stop
+
+    def _refuse(self) -> None:
+        """Something was not taken: say what would be (RFC 9293 §3.10.7.4)."""
+        self.counters.refused += 1
+        self.tracker.make_due()
 
     def _take_other(self, number: int, body: memoryview, others: list[frames.Frame], now: int) -> None:
         """A datagram that is not just bytes of the stream."""
@@ -175,7 +178,7 @@ class Receiving:
                 continue
             stop = frame.offset + len(frame.payload)
             if not self.incoming.take(frame.offset, stop, [frame.payload], is_last=frame.is_last):
-                self.counters.refused += 1
+                self._refuse()
                 return
             if frame.is_last:
                 self.tracker.make_due()  # the peer waits for nothing else

@@ -27,6 +27,7 @@ from surewire.native.statistics import ConnectionStats, Counters
 from surewire.wire import native_frames as frames
 
 _MAX_DATAGRAMS = 64  # in a train: UDP_MAX_SEGMENTS of kernels before 6.9
+_NUMBERS_TO_ASK_AGAIN = 1_024  # datagrams between two pings for a change of keys: one may be lost
 _RIDE_BELOW = LEAST_DATAGRAM // 2  # bytes of the stream in a datagram that still has room for an acknowledgment
 _RIDING_ACK = 128  # bytes of an acknowledgment that rides, at most
 
@@ -61,6 +62,8 @@ class Sending:
         self._packer: Packer | None = None
         self._keys: SendingKeys | None = None
         self._runs: deque[SentRun] = deque()  # logged as sent, and not made into datagrams yet
+        self._largest_acked = -1  # packet number, of those without bytes of the stream, too
+        self._ask_again_at = 0  # packet number from which on a ping for the sake of the next key may go out
         self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
 
     def _controller(self, segment: int) -> PathModel:
@@ -124,7 +127,9 @@ class Sending:
             self._counters.malformed += 1
             return
         outbound.rules.max_offset = max(outbound.rules.max_offset, ack.position + ack.window)
-        self.stream.discard_acked(min(board.una, board.size))
+        self._largest_acked = max(self._largest_acked, ack.ranges[0][1] - 1)
+        waiting = min((run.offset for run in self._runs), default=board.size) if self._runs else board.size
+        self.stream.discard_acked(min(board.una, waiting))
         if before != (board.una, outbound.log.largest_acked):
             is_long = outbound.log.bytes_in_flight != in_flight
             self.path_mtu.on_progress(now=now, size=self.path_mtu.size if is_long else 0)
@@ -135,7 +140,8 @@ class Sending:
 
     def on_pto(self, *, now: int) -> None:
         """A probe timeout has passed: full datagrams may be too long for the path as it is now."""
-        self.path_mtu.on_pto(self.outbound.unanswered_probes, now=now)
+        if not self.outbound.is_window_closed:  # else nothing is demanded but a word on the window
+            self.path_mtu.on_pto(self.outbound.unanswered_probes, now=now)
         self._follow_path_mtu()
 
     def on_too_long(self, size: int, *, now: int) -> None:
@@ -193,10 +199,10 @@ class Sending:
         if packer is None or keys is None:
             return None
         if not self._runs:
+            self._update_keys(keys)
             train = self._poll_words(packer, receiving, destination, now)
             if train is not None:
                 return train
-            keys.update_if_due(self.outbound.log.next_number, largest_acked=self.outbound.log.largest_acked)
             self._runs.extend(self.outbound.poll_runs(now=now))
             if not self._runs:
                 return None
@@ -214,6 +220,13 @@ class Sending:
         else:
             train = packer.train(runs, size, self.stream.read_into, destination)
         return self._counted(train)
+
+    def _update_keys(self, keys: SendingKeys) -> None:
+        """Change the key if it is time; where nothing was acknowledged yet that this one sealed, ask for it."""
+        number = self.outbound.log.next_number
+        if keys.update_if_due(number, largest_acked=self._largest_acked) and number >= self._ask_again_at:
+            self._ask_again_at = number + _NUMBERS_TO_ASK_AGAIN
+            self.say(frames.emit_ping())
 
     def _take_runs(self) -> list[SentRun]:
         """As many of the runs that wait as fit one train."""

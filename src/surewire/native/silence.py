@@ -15,25 +15,42 @@ from surewire.native.config import NativeConfig
 from surewire.native.sending import Sending
 from surewire.wire import native_frames as frames
 
-_PINGS = 4  # to a silent peer, before it is given up
+_INTERVAL_SHARE = 10  # of the silence allowed: the wait between two pings to a silent peer
+_MAX_DOUBLINGS = 10
+_LONG_PING = 400  # bytes: three times that is what a peer at a new address can be asked with (RFC 9000 §8.1)
 
 
 class Silence:
     """Arms `Timer.IDLE` and `Timer.KEEPALIVE` of one connection, and says what their passing means."""
 
-    __slots__ = ("_config", "_sending", "_timers")
+    __slots__ = ("_asked", "_config", "_is_sure", "_keepalive", "_sending", "_timers")
 
     def __init__(self, config: NativeConfig, timers: TimerTable, sending: Sending) -> None:
         self._config = config
         self._timers = timers
         self._sending = sending
+        self._keepalive = config.keepalive
+        self._is_sure = False  # the peer has said something sealed, so it knows that this side has its keys
+        self._asked = 0  # pings since it said something
+
+    def on_peer_patience(self, limit: int) -> None:
+        """The peer gives up after `limit` ns without a word."""
+        self._keepalive = min(self._keepalive, limit // 3, self._config.transport.idle_timeout // 3)
+
+    def begin(self, now: int) -> None:
+        """The handshake is over."""
+        self._timers.arm(Timer.IDLE, now + self._config.transport.idle_timeout)
+        # The server waits for something sealed, and what was sent may be lost.
+        self._timers.arm(Timer.KEEPALIVE, now + self._sending.outbound.rtt.pto(0))
 
     def on_heard(self, now: int) -> None:
         """Something genuine came."""
         timers, stalls_at = self._timers, self._sending.outbound.stalls_at
         limit = now + self._config.transport.idle_timeout
         timers.arm(Timer.IDLE, limit if stalls_at is None else min(limit, stalls_at))
-        timers.arm(Timer.KEEPALIVE, now + self._config.keepalive)
+        timers.arm(Timer.KEEPALIVE, now + self._keepalive)
+        self._is_sure = True
+        self._asked = 0
 
     def on_demand(self) -> None:
         """There is more for the peer to take."""
@@ -43,9 +60,12 @@ class Silence:
 
     def ask(self, now: int) -> None:
         """`Timer.KEEPALIVE` has passed: ask, and ask again a few times before giving up."""
-        self._sending.say(frames.emit_ping())
-        rest = self._config.transport.idle_timeout - self._config.keepalive
-        self._timers.arm(Timer.KEEPALIVE, now + max(rest // _PINGS, self._sending.outbound.rtt.smoothed_rtt))
+        self._sending.say(frames.emit_ping() + frames.emit_padding(_LONG_PING))
+        wait = max(self._config.transport.idle_timeout // _INTERVAL_SHARE, self._sending.outbound.rtt.smoothed_rtt)
+        if not self._is_sure:
+            wait = min(wait, self._sending.outbound.rtt.pto(0) << self._asked)
+        self._asked = min(self._asked + 1, _MAX_DOUBLINGS)
+        self._timers.arm(Timer.KEEPALIVE, now + wait)
 
     def verdict(self, state: State, now: int) -> SurewireError:
         """`Timer.IDLE` has passed in this state: what has happened."""

@@ -67,6 +67,7 @@ class PathModel:
         self._rtt_probe = RttProbe()
         self._cycle = 0
         self._phase_began = 0
+        self._acked = 0  # bytes while the application had more to send
 
     @property
     def bandwidth(self) -> int:
@@ -82,14 +83,16 @@ class PathModel:
     @property
     def pacing_rate(self) -> int:
         bandwidth = self._filter.bandwidth
-        if not bandwidth:
+        rate = max(bandwidth * self._gain // 100, self._segment)
+        if not self._is_measured:
+            # A low rate is the application's, or the first acknowledgments': the path may carry any.
             rtt = self._rounds.min_rtt or self._initial_rtt
-            return max(_STARTUP_GAIN * _INITIAL_SEGMENTS * self._segment * NS_PER_S // (100 * rtt), self._segment)
-        return max(bandwidth * self._gain // 100, self._segment)
+            rate = max(_STARTUP_GAIN * _INITIAL_SEGMENTS * self._segment * NS_PER_S // (100 * rtt), rate)
+        return rate
 
     @property
     def cwnd(self) -> int:
-        if not self.bandwidth:
+        if not self.bandwidth or (not self._is_measured and self.mode is _PROBE_RTT):
             return _INITIAL_SEGMENTS * self._segment
         is_starting = self.mode is _STARTUP
         if self.mode is _PROBE_RTT:
@@ -99,6 +102,11 @@ class PathModel:
         # Both hosts work on whole trains; at gigabytes a second they need a millisecond to come round to it.
         slack = max(3 * min(self._max_train, quantum), quantum)
         return max(gain * self._bdp + slack, least * self._segment)
+
+    @property
+    def _is_measured(self) -> bool:
+        """True once a first window was delivered for an application that had more."""
+        return self._acked >= _INITIAL_SEGMENTS * self._segment
 
     @property
     def _bdp(self) -> int:
@@ -190,6 +198,8 @@ class PathModel:
         self.loss_floor.begin_phase(is_quiet=is_quiet, min_rtt=self._rounds.min_rtt, now=now)
 
     def _update_bandwidth(self, sample: AckSample) -> None:
+        if not sample.rate.is_app_limited:
+            self._acked += sample.acked
         is_starting, rate = self.mode is _STARTUP, self.loss_floor.compensate(sample.rate.delivery_rate)
         if sample.rate.round_start:
             self._filter.on_round()
