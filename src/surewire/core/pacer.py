@@ -29,7 +29,7 @@ class Pacer:
         self._segment = segment
 
     def quantum(self, rate: int) -> int:
-        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, at most a train, at least 2 segments."""
+        """Bytes that may leave together at `rate` (bytes a second): about 1 ms, but 2 segments to a train."""
         earned, least = min(rate * NS_PER_MS // NS_PER_S, _MAX_QUANTUM), 2 * self._segment
         return earned if earned > least else least
 

@@ -202,12 +202,22 @@ def test_the_candidate_gets_three_times_what_came_from_it(nbytes: int) -> None:
 
 def test_what_comes_later_from_the_candidate_widens_its_limit() -> None:
     world = World(paths_at(), {})
-    hear(world.paths, VICTIM, 0, nbytes=100)
+    hear(world.paths, VICTIM, 0, nbytes=150)
     world.run(FIRST_WAIT - 1)
-    assert world.sent[VICTIM] == 300
-    hear(world.paths, VICTIM, world.now, nbytes=100, is_newest=False)
+    assert world.sent[VICTIM] == 450
+    hear(world.paths, VICTIM, world.now, nbytes=150, is_newest=False)
     world.run(FIRST_WAIT)
-    assert world.sent[VICTIM] == 600
+    assert world.sent[VICTIM] == 900
+
+
+def test_a_short_datagram_allows_several_short_challenges() -> None:
+    """Else the loss of one would leave a candidate that says little without any other."""
+    world = World(paths_at(), {})
+    hear(world.paths, VICTIM, 0, nbytes=30)
+    world.run(FIRST_WAIT - 1)
+    assert 0 < world.sent[VICTIM] < 90
+    world.run(GIVEN_UP)
+    assert 60 <= world.sent[VICTIM] <= 90
 
 
 @pytest.mark.parametrize("spacing", [NS_PER_MS, FIRST_WAIT, HOLD])

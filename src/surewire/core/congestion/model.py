@@ -106,7 +106,7 @@ class PathModel:
     @property
     def _is_measured(self) -> bool:
         """True once a first window was delivered for an application that had more."""
-        return self._acked >= _INITIAL_SEGMENTS * self._segment
+        return self._filter.bandwidth > 0 and self._acked >= _INITIAL_SEGMENTS * self._segment
 
     @property
     def _bdp(self) -> int:
