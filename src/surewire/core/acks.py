@@ -142,6 +142,8 @@ class AckTracker:
 
         Recent rather than high: a datagram that was overtaken by many must still be reported.
         """
+        if len(self._received) == 1:
+            return list(self._received) if self._recent else []
         numbers = sorted(self._recent)
         ranges: list[tuple[int, int]] = []
         left = len(numbers)  # recent arrivals below the ranges looked at so far

@@ -82,10 +82,13 @@ class Outbound:
     def poll_runs(self, *, now: int) -> list[SentRun]:
         """The runs of the next train, already in the log as sent at `now`; empty when nothing may go out now."""
         self._timers.cancel(_PACING)
+        board = self.scoreboard
+        if self._is_at_rest:
+            self._sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
+            return []
         if self._probing.due and (run := self._probe(now)) is not None:
             return [run]
         rate = self.controller.pacing_rate
-        board = self.scoreboard
         waiting = None if board.has_lost else max(board.size - board.next_offset, 1)
         allowance = self._pacer.allowance(rate, now=now, waiting=waiting)
         room = min(self._window_room(), allowance, self.rules.max_train * self.rules.segment) if allowance else 0
@@ -102,6 +105,17 @@ class Outbound:
             runs = self._hasten(now)
         self._arm_pto(now)
         return runs
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """True when there is nothing to send whatever is allowed: so it is after each message of a dialogue."""
+        board = self.scoreboard
+        return (
+            board.next_offset >= board.size + board.is_finished
+            and not board.has_lost
+            and not self._probing.due
+            and self.rules.probe is Probe.SEGMENT
+        )
 
     def _hasten(self, now: int) -> list[SentRun]:
         """Everything has been sent and something is missing: spend a little to know, and to be done, sooner."""
@@ -365,6 +379,9 @@ class Outbound:
     def _detect_lost(self, now: int) -> list[SentRun]:
         if self._overtaking is not None:
             return self.log.detect_lost(sent_before=self.log.largest_acked_sent_at - self._overtaking.window(now))[0]
+        if not self.log.bytes_in_flight:
+            self._timers.cancel(_LOSS)
+            return []
         delay = self._reordering.loss_delay(now)
         lost, waiting = self.log.detect_lost(sent_before=now - delay)
         self._timers.set(_LOSS, None if waiting is None else waiting.sent_at + delay)

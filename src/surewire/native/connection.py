@@ -316,6 +316,8 @@ class Connection:
     def _poll_path(self, now: int) -> Train | None:
         """A question to an address, or the answer to one."""
         paths = self.paths
+        if paths.is_settled:
+            return None
         probe, emit = paths.poll_response(), frames.emit_path_response
         if probe is None:
             deadline = paths.next_deadline()
@@ -353,15 +355,15 @@ class Connection:
             return
         nbytes = (stop - first - 1) * slots.stride + len(slots.datagrams[stop - 1])
         self.counters.received_bytes += nbytes
+        if not isinstance(self.opening, ClientOpening):
+            is_probing = bool(found) and all(isinstance(frame, _PATH_FRAMES) for frame in found)
+            is_newest = receiving.newest_is_new and not is_probing
+            self.paths.on_authentic(source, nbytes, is_newest=is_newest, now=now)
         if receiving.tracker.arrivals == arrivals:
             return  # replays, or what cannot be taken: no sign of life
         self._refusals = 0
         if self.state is State.SYN_RECEIVED:
             self._on_established(now)
-        if not isinstance(self.opening, ClientOpening):
-            is_probing = bool(found) and all(isinstance(frame, _PATH_FRAMES) for frame in found)
-            is_newest = receiving.newest_is_new and not is_probing
-            self.paths.on_authentic(source, nbytes, is_newest=is_newest, now=now)
         for frame in found:
             self._handle_frame(frame, source, nbytes, now)
             if self.is_closed:

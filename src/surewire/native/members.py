@@ -21,7 +21,7 @@ from surewire.native.packing import Scratch
 from surewire.native.security import ClientSecurity, ServerSecurity
 from surewire.wire.native_datagram import Hello
 
-MAX_REMEMBERED = 4_096  # ids and HELLOs of what is over, 600 bytes each with the last word
+MAX_REMEMBERED = 4_096  # ids of what is over, 500 bytes each with the last word, and as many HELLOs, 400 bytes each
 REMEMBERED_FOR = 30 * NS_PER_S  # longer than a cookie lives, and than most peers go on sending to nobody
 
 HelloKey = tuple[Address, bytes, bytes]
@@ -121,6 +121,8 @@ class Members:
         self._by_hello: dict[HelloKey, Member] = {}
         self._by_connection: dict[Connection, Member] = {}
         self._over: Remembered[LastWord | None] = Remembered(limit=MAX_REMEMBERED, lifetime=REMEMBERED_FOR)
+        # apart from the ids: strangers can fill this one
+        self._spent: Remembered[None] = Remembered(limit=MAX_REMEMBERED, lifetime=REMEMBERED_FOR)
         self._serial = 0
         # the lookups of every datagram, without a call in between
         self.by_id = self._by_id.get
@@ -136,15 +138,19 @@ class Members:
     @property
     def remembered(self) -> int:
         """Ids and HELLOs of what is over that are kept."""
-        return len(self._over)
+        return len(self._over) + len(self._spent)
 
     def draw_id(self) -> bytes:
         """An id for one more."""
         return self._ids.draw(self._by_id, self._over)
 
-    def is_over(self, key: bytes | HelloKey) -> bool:
-        """Whether the id or HELLO is remembered as one of a connection that is no more."""
-        return key in self._over
+    def is_over(self, connection_id: bytes) -> bool:
+        """Whether the id is remembered as one of a connection that is no more."""
+        return connection_id in self._over
+
+    def is_spent(self, hello: HelloKey) -> bool:
+        """Whether the HELLO is remembered as one that opened what is no more, or that could open nothing."""
+        return hello in self._spent
 
     def last_word(self, connection_id: bytes) -> LastWord | None:
         """What the connection that had this id said last, if anything."""
@@ -176,11 +182,11 @@ class Members:
         if member.hello is not None:
             del self._by_hello[member.hello]
             if not member.is_half_open:  # a client whose WELCOMEs were all lost may try again
-                self._over.add(member.hello, None, now=now)
+                self._spent.add(member.hello, None, now=now)
 
     def note_failed(self, hello: HelloKey, *, now: int) -> None:
         """This HELLO was made with another key: no need to compute that again."""
-        self._over.add(hello, None, now=now)
+        self._spent.add(hello, None, now=now)
 
 
 def hello_key(hello: Hello, source: Address) -> HelloKey:

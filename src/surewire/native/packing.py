@@ -25,6 +25,7 @@ MAX_TRAIN_BYTES = 65_507
 """Bytes that one system call sends at most."""
 
 _MAX_HEADS = 64  # layouts of headers remembered, a few kB each
+_MAX_SINGLES = 128  # lengths of single datagrams remembered, 2 kB each
 _MAX_LAYOUTS = 8  # strides remembered; a connection uses one or two at a time
 _LOW = 0xFFFF_FFFF
 _DATA_HEAD = Struct(">BQ")  # frame type, stream offset
@@ -47,11 +48,12 @@ class _Heads:
 class Scratch:
     """The memory that trains are written into: one train at a time, so many connections can share it."""
 
-    __slots__ = ("_heads", "_layouts", "_memory")
+    __slots__ = ("_heads", "_layouts", "_memory", "_singles")
 
     def __init__(self) -> None:
         self._memory = memoryview(bytearray(MAX_TRAIN_BYTES))
         self._layouts: dict[tuple[int, int], Slots] = {}
+        self._singles: dict[tuple[int, int], Slots] = {}
         self._heads: dict[tuple[int, int], _Heads] = {}
 
     def layout(self, stride: int, trailer: int) -> Slots:
@@ -77,7 +79,13 @@ class Scratch:
 
     def single(self, length: int, trailer: int) -> Slots:
         """The memory as one datagram of `length` bytes."""
-        return Slots(self._memory[:length], stride=length, header=HEADER_SIZE, trailer=trailer)
+        found = self._singles.get((length, trailer))
+        if found is None:
+            if len(self._singles) >= _MAX_SINGLES:
+                self._singles.clear()
+            found = Slots(self._memory[:length], stride=length, header=HEADER_SIZE, trailer=trailer)
+            self._singles[length, trailer] = found
+        return found
 
 
 class Packer:

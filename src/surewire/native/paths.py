@@ -241,6 +241,11 @@ class Paths:
         """The next response to send, to the address that the challenge came from; call until None."""
         return self._responses.popleft() if self._responses else None
 
+    @property
+    def is_settled(self) -> bool:
+        """True when nobody is being asked, and nobody waits for an answer."""
+        return self._trial is None and not self._responses
+
     def next_deadline(self) -> int | None:
         """When to call `poll_challenge` again, or None."""
         return None if self._trial is None else self._trial.deadline

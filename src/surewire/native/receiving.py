@@ -55,7 +55,7 @@ class Receiving:
     def on_read(self) -> None:
         """The application made room: tell the peer when that is much more than it knows of."""
         limit = self.incoming.limit
-        if limit - self._limit_told >= self.incoming.window // _UPDATE_SHARE:
+        if limit - self._limit_told >= max(self.incoming.window // _UPDATE_SHARE, 1):
             self.tracker.make_due()
 
     def acknowledgment(self, *, limit: int, now: int) -> bytes:

@@ -81,7 +81,7 @@ class Reception:
     def take_hello(self, hello: Hello, key: HelloKey, source: Address, nbytes: int, *, now: int) -> Member | None:
         """A HELLO of `nbytes` that belongs to no connection; the connection that it made, if it did."""
         stats = self._stats
-        if self._members.is_over(key):
+        if self._members.is_spent(key):
             stats.late += 1
             return None
         stats.hellos += 1
