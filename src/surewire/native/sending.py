@@ -16,6 +16,7 @@ from surewire.core.rtt import RttEstimator
 from surewire.core.sent_log import SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Train
+from surewire.core.units import NS_PER_MS
 from surewire.errors import RemoteProtocolError
 from surewire.native.config import LEAST_DATAGRAM, NativeConfig
 from surewire.native.incoming import Incoming
@@ -29,6 +30,7 @@ from surewire.wire import native_frames as frames
 _MAX_DATAGRAMS = 64  # in a train: UDP_MAX_SEGMENTS of kernels before 6.9
 _NUMBERS_TO_ASK_AGAIN = 1_024  # datagrams between two pings for a change of keys: one may be lost
 _RIDE_BELOW = LEAST_DATAGRAM // 2  # bytes of the stream in a datagram that still has room for an acknowledgment
+_SHORT_ROUND_TRIP = 2 * NS_PER_MS
 _RIDING_ACK = 128  # bytes of an acknowledgment that rides, at most
 
 
@@ -201,18 +203,20 @@ class Sending:
         if not self._runs:
             self._update_keys(keys)
             train = self._poll_words(packer, receiving, destination, now)
+            if train is None and receiving.tracker.is_due and not self._has_little:
+                train = self._acknowledge(b"", packer, receiving, destination, now)
             if train is not None:
                 return train
             self._runs.extend(self.outbound.poll_runs(now=now))
             if not self._runs:
-                return None
+                return self._acknowledge(b"", packer, receiving, destination, now) if receiving.tracker.is_due else None
             for run in self._runs:
                 if run.retransmission:
                     self._counters.retransmitted_bytes += run.nbytes
         runs = self._take_runs()
         size = self.outbound.scoreboard.size
         first = runs[0]
-        if first.count == 1 and len(runs) == 1 and receiving.tracker.is_pending and first.nbytes < _RIDE_BELOW:
+        if first.count == 1 and len(runs) == 1 and first.nbytes < _RIDE_BELOW and self._is_ack_worth_it(receiving):
             ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now)
             train = packer.datagram(
                 first.first, ack, destination, run=first, size=size, read_into=self.stream.read_into
@@ -220,6 +224,15 @@ class Sending:
         else:
             train = packer.train(runs, size, self.stream.read_into, destination)
         return self._counted(train)
+
+    def _is_ack_worth_it(self, receiving: Receiving) -> bool:
+        """True when an acknowledgment should ride on a datagram that leaves anyway.
+
+        In a dialogue over a few hundred microseconds, making and reading one for each message is most of the work, and
+        the next message is never far. The peer's patience reckons with `max_ack_delay` in any case.
+        """
+        tracker = receiving.tracker
+        return tracker.is_pending and (tracker.is_due or self.outbound.rtt.smoothed_rtt >= _SHORT_ROUND_TRIP)
 
     def _update_keys(self, keys: SendingKeys) -> None:
         """Change the key if it is time; where nothing was acknowledged yet that this one sealed, ask for it."""
@@ -239,27 +252,33 @@ class Sending:
         return runs
 
     def _poll_words(self, packer: Packer, receiving: Receiving, destination: Address, now: int) -> Train | None:
-        """What is not the stream's: words, a probe of a longer datagram, an acknowledgment that is due."""
-        frame, length = b"", 0
+        """What is neither the stream's nor an acknowledgment: words, or a probe of a longer datagram."""
         if self._words:
-            frame = self._words.pop(0)
-        else:
-            probe = self.path_mtu.poll_probe(now=now)
-            self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
-            if probe is not None:
-                frame, length = frames.emit_ping(), probe
-            elif not receiving.tracker.is_due:
-                return None
-        if receiving.tracker.is_pending and not length:
-            frame = receiving.acknowledgment(limit=frames.MAX_ACK_SIZE, now=now) + frame
-        if not frame:
+            return self._acknowledge(self._words.pop(0), packer, receiving, destination, now)
+        length = self.path_mtu.poll_probe(now=now)
+        self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
+        if length is None:
             return None
         number = self.outbound.skip_number()
-        if length:
-            pto = self.outbound.rtt.pto(self._config.transport.max_ack_delay)
-            self.path_mtu.on_probe_sent(number, length, pto=pto, now=now)
-            self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
-        return self._counted(packer.datagram(number, frame, destination, length=length))
+        pto = self.outbound.rtt.pto(self.outbound.rules.max_ack_delay)
+        self.path_mtu.on_probe_sent(number, length, pto=pto, now=now)
+        self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
+        return self._counted(packer.datagram(number, frames.emit_ping(), destination, length=length))
+
+    def _acknowledge(
+        self, word: bytes, packer: Packer, receiving: Receiving, destination: Address, now: int
+    ) -> Train | None:
+        """A datagram without bytes of the stream: an acknowledgment if there is something to tell, and a word."""
+        ack = receiving.acknowledgment(limit=frames.MAX_ACK_SIZE, now=now) if receiving.tracker.is_pending else b""
+        if not ack and not word:
+            return None
+        return self._counted(packer.datagram(self.outbound.skip_number(), ack + word, destination))
+
+    @property
+    def _has_little(self) -> bool:
+        """True when what waits to be sent is a small message, on which an acknowledgment can ride."""
+        board = self.outbound.scoreboard
+        return 0 < board.size - board.next_offset < _RIDE_BELOW and not board.has_lost
 
     def aside(self, frame: bytes, destination: Address, *, length: int) -> Train | None:
         """A datagram with one frame to an address that is not (yet) the peer's, padded to `length`."""
