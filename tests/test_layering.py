@@ -36,9 +36,10 @@ ALLOWED: dict[str, set[str]] = {
     "native": SESSION_LEVEL | {"crypto"},
     # sockets for applications: native connections, a driver and the means to trust a peer
     "api": SESSION_LEVEL | {"crypto", "drivers", "native"},
+    "aio": {"api"},  # a name for its asyncio half
     "lab": SESSION_LEVEL | {"impair", "crypto", "drivers", "sim", "rdp", "streamer", "native", "api"},
     # the package itself: what it re-exports, which is everything but the laboratory and the tools
-    ROOT: SESSION_LEVEL | {"impair", "crypto", "drivers", "sim", "rdp", "streamer", "native", "api"},
+    ROOT: SESSION_LEVEL | {"impair", "crypto", "drivers", "sim", "rdp", "streamer", "native", "api", "aio"},
 }
 ALLOWED["apps"] = set(ALLOWED)
 
