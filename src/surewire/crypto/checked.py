@@ -3,7 +3,7 @@
 It finds what a path damages, for measurement, teaching and trusted links. Anybody who sees a datagram can read it,
 and anybody can make one that passes: see docs/security.md. Needs no package besides the standard library.
 
-    | header | body | CRC-32C (4, big-endian) |    over header and body, continued from the high bits of the packet number
+    | header | body | CRC-32C (4, big-endian) |    over header and body, continued from the number's high bits
 
 The datagram has the number's low 32 bits only. To begin the sum with the others lets a receiver that restored them
 wrongly (a copy that is 2**31 packets old) see it, just as it would with a nonce.
@@ -55,6 +55,20 @@ class CheckedProtection:
             return False
         expected: int = _WORD.unpack_from(slots.buffer, index * slots.stride + size)[0]
         return crc32c(checked, number >> 32) == expected
+
+    def open_train(self, slots: Slots, first: int, stop: int, number: int) -> int:
+        """Compare the checksums of datagrams [first, stop) until one does not fit; return its index, or `stop`."""
+        if number & _LOW > _LOW - (stop - first):  # the high bits change on the way
+            return next(
+                (index for index in range(first, stop) if not self.open(slots, index, number + index - first)), stop
+            )
+        read, buffer, stride, high = _WORD.unpack_from, slots.buffer, slots.stride, number >> 32
+        end = first * stride + len(slots.checked[first])
+        for index, checked in enumerate(slots.checked[first:stop], first):
+            if (crc32c(checked, high),) != read(buffer, end):
+                return index
+            end += stride
+        return stop
 
     def successor(self) -> CheckedProtection:
         """Itself: there is nothing to replace."""

@@ -103,6 +103,17 @@ class SealedProtection:
             return False
         return True
 
+    def open_train(self, slots: Slots, first: int, stop: int, number: int) -> int:
+        """Decrypt datagrams [first, stop) in place until one is not genuine; return its index, or `stop`."""
+        decrypt, nonce, index = self._decrypt, self._nonce, first
+        sealed, headers, bodies = slots.sealed, slots.headers, slots.bodies
+        try:
+            for index in range(first, stop):
+                decrypt(nonce(number + index - first), sealed[index], headers[index], bodies[index])
+        except InvalidTag:
+            return index
+        return stop
+
     def successor(self) -> SealedProtection:
         """The key after an update (Noise §11.3); this one cannot be computed from it."""
         return SealedProtection(self._cipher, rekeyed(self._cipher, self._key))

@@ -51,7 +51,8 @@ class AdmissionConfig:
         max_unproven_per_s: handshakes computed without a cookie in a second; sealed, each takes 0.2 ms or so.
         max_waiting: established ones that the application has not taken.
         always_validate: ask everybody for a cookie: a round trip more for each connection.
-        handshake_timeout: ns after which a half-open connection is dropped.
+        handshake_timeout: ns after which a half-open connection is dropped; no less than the `idle_timeout` of a client
+            that has its WELCOME and whose datagrams are lost.
     """
 
     max_connections: int = 8_192
@@ -63,7 +64,7 @@ class AdmissionConfig:
     max_unproven_per_s: int = 512
     max_waiting: int = 1_024
     always_validate: bool = False
-    handshake_timeout: int = 10 * NS_PER_S
+    handshake_timeout: int = 30 * NS_PER_S
 
     def __post_init__(self) -> None:
         """Refuse limits that nobody could be let in with.

@@ -153,6 +153,7 @@ class Endpoint:
                 return train
             ready.popleft()
             member.is_ready = False
+            self._agenda.unsettle(member)  # it may have said when it will have something
             if member.connection.is_closed:
                 self._remove(member, now)
         return answers.popleft() if answers else None

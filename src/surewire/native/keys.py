@@ -9,6 +9,7 @@ the previous key for what was overtaken, until the next change.
 from __future__ import annotations
 
 from surewire.native.security import KeyPair, Protection
+from surewire.wire.native_datagram import KEY_PHASE, SHORT_FORM
 from surewire.wire.slots import Slots
 
 _SPARE = 16  # a key is changed when all but this share of what it may protect is used up
@@ -54,11 +55,11 @@ class SendingKeys:
 class ReceivingKeys:
     """What opens."""
 
-    __slots__ = ("_began_at", "_next", "_previous", "current", "failures", "phase")
+    __slots__ = ("_began_at", "_next", "_previous", "current", "failures", "form")
 
     def __init__(self, protection: Protection) -> None:
         self.current = protection
-        self.phase = 0
+        self.form = SHORT_FORM  # first byte of datagrams of the present phase
         self.failures = 0
         self._next: Protection | None = None  # made when it is first asked for
         self._previous: Protection | None = None
@@ -88,7 +89,7 @@ class ReceivingKeys:
         if not self._next.open(slots, index, number):
             return False
         self._previous, self.current, self._next = self.current, self._next, None
-        self.phase ^= 1
+        self.form ^= KEY_PHASE
         self._began_at = number
         return True
 

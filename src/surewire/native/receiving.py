@@ -1,12 +1,13 @@
 """Datagrams in: opened in place, joined to runs of the stream, and recorded for acknowledgment.
 
 Nearly every datagram of a bulk transfer holds one DATA frame that continues the one before it. Such ones
-are collected, and stored and recorded together: what is done per datagram is one call of the cipher and
-two of `struct`. Everything else goes through the parser of frames.
+are stored and recorded together, and whether a whole train is of this kind is seen by two calls of `struct`: what is
+done per datagram is one call of the cipher. Everything else goes through the parser of frames.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from surewire.core.acks import AckTracker
@@ -16,15 +17,23 @@ from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
-from surewire.wire.native_datagram import KEY_PHASE, SHORT, restore_number
+from surewire.wire.native_datagram import SHORT, restore_number
 from surewire.wire.slots import Slots
 
 _OFFSET = Struct(">Q")
-_LOW = 0xFFFF_FFFF
 _DATA = int(frames.FrameType.DATA)
 _HEAD = frames.DATA_HEAD_SIZE
 _BYTES_PER_ACK = 64 << 10  # a long datagram is worth many: a sender with a small window must not wait for the eighth
 _UPDATE_SHARE = 4  # of the window: room that is worth an acknowledgment of its own
+
+
+@lru_cache(maxsize=128)
+def _layouts(stride: int, count: int) -> tuple[Struct, Struct]:
+    """Of so many datagrams: their forms and numbers, and the heads of their first frames."""
+    gap = stride - SHORT.size
+    heads = Struct(">" + f"{gap}x".join(["B8xI"] * count))
+    gap = stride - _HEAD
+    return heads, Struct(f">{SHORT.size}x" + f"{gap}x".join(["BQ"] * count))
 
 
 class _Run:
@@ -41,7 +50,17 @@ class _Run:
 class Receiving:
     """Takes the datagrams of one connection."""
 
-    __slots__ = ("_limit_told", "_run", "_unacknowledged", "counters", "incoming", "newest_is_new", "tracker")
+    __slots__ = (
+        "_limit_told",
+        "_newest",
+        "_opened",
+        "_run",
+        "_unacknowledged",
+        "counters",
+        "incoming",
+        "newest_is_new",
+        "tracker",
+    )
 
     def __init__(self, incoming: Incoming, tracker: AckTracker, counters: Counters) -> None:
         self.incoming = incoming
@@ -49,11 +68,15 @@ class Receiving:
         self.counters = counters
         self.newest_is_new = False  # the last call of `handle` saw a higher packet number than all before it
         self._run = _Run()
+        self._newest = -1  # largest number opened, and how many were, in this call of `handle`
+        self._opened = 0
         self._limit_told = incoming.limit
         self._unacknowledged = 0  # bytes of the stream that arrived since the last acknowledgment left
 
     def on_read(self) -> None:
         """The application made room: tell the peer when that is much more than it knows of."""
+        if self.incoming.books.is_complete:
+            return
         limit = self.incoming.limit
         if limit - self._limit_told >= max(self.incoming.window // _UPDATE_SHARE, 1):
             self.tracker.make_due()
@@ -89,48 +112,85 @@ class Receiving:
         Raises:
             DestinationError: what arrived cannot be stored.
         """
-        counters, run, stride, buffer = self.counters, self._run, slots.stride, slots.buffer
-        bodies, payloads, unpack, unpack_offset = (
-            slots.bodies,
-            slots.behind(_HEAD),
-            SHORT.unpack_from,
-            _OFFSET.unpack_from,
-        )
-        phase, open_datagram = keys.phase, keys.current.open
-        others: list[frames.Frame] = []
-        newest = expected = self.tracker.largest + 1
-        opened = 0
-        for index in range(first, stop):
-            form, _, low = unpack(buffer, index * stride)
-            number = expected if low == expected & _LOW else restore_number(low, expected)
-            if form & KEY_PHASE == phase:
-                if not open_datagram(slots, index, number):
-                    continue
-            elif keys.open_other(slots, index, number):
-                phase, open_datagram = keys.phase, keys.current.open
-            else:
-                continue
-            opened += 1
-            if number >= expected:
-                expected = number + 1
-            body = bodies[index]
-            length = len(body) - _HEAD
-            if length <= 0 or body[0] != _DATA:
-                self._store(now)
-                self._take_other(number, body, others, now)
-                continue
-            offset: int = unpack_offset(body, 1)[0]
-            if not run.pieces or number != run.next or offset != run.offset:
-                self._store(now)
-                run.first, run.start = number, offset
-            run.pieces.append(payloads[index])
-            run.next, run.offset = number + 1, offset + length
+        counters, others = self.counters, list[frames.Frame]()
+        self._newest = before = self.tracker.largest
+        self._opened = 0
+        index = self._take_train(slots, first, stop, keys, others, now) if stop - first > 1 else first
+        if index < stop:
+            self._take_singly(slots, index, stop, keys, others, now)
         self._store(now)
-        counters.datagrams_received += opened
-        counters.damaged += stop - first - opened
-        keys.failures += stop - first - opened
-        self.newest_is_new = expected > newest
-        return others if opened else None
+        counters.datagrams_received += self._opened
+        forged = stop - first - self._opened
+        counters.damaged += forged
+        keys.failures += forged
+        self.newest_is_new = self._newest > before
+        return others if self._opened else None
+
+    def _take_train(
+        self, slots: Slots, first: int, stop: int, keys: ReceivingKeys, others: list[frames.Frame], now: int
+    ) -> int:
+        """Take datagrams whose numbers are consecutive, as they nearly always are; return the index of the next one.
+
+        What must be equal, or rise evenly, in all of them is compared in one go.
+        """
+        count, buffer, start = stop - first, slots.buffer, first * slots.stride
+        heads, frame_heads = _layouts(slots.stride, count)
+        fields = heads.unpack_from(buffer, start)
+        forms, lows = fields[0::2], fields[1::2]
+        if forms.count(keys.form) != count or lows != tuple(range(lows[0], lows[0] + count)):
+            return first
+        number = restore_number(lows[0], self.tracker.largest + 1)
+        index = keys.current.open_train(slots, first, stop, number)
+        self._note_opened(number + index - first - 1, index - first)
+        length = len(slots.bodies[first]) - _HEAD
+        if index == stop and length > 0:
+            fields = frame_heads.unpack_from(buffer, start)
+            kinds, offsets = fields[0::2], fields[1::2]
+            offset = offsets[0]
+            end = offset + count * length
+            if kinds.count(_DATA) == count and offsets == tuple(range(offset, end, length)):
+                run = self._run
+                run.first, run.next, run.start, run.offset = number, number + count, offset, end
+                run.pieces = list(slots.behind(_HEAD)[first:stop])
+                return stop
+        for each in range(first, index):
+            self._take_one(slots, each, number + each - first, others, now)
+        return index
+
+    def _take_singly(
+        self, slots: Slots, first: int, stop: int, keys: ReceivingKeys, others: list[frames.Frame], now: int
+    ) -> None:
+        """Take datagrams [first, stop), whatever they are."""
+        for index in range(first, stop):
+            form, _, low = SHORT.unpack_from(slots.buffer, index * slots.stride)
+            number = restore_number(low, self._newest + 1)
+            if form == keys.form:
+                is_genuine = keys.current.open(slots, index, number)
+            else:
+                is_genuine = keys.open_other(slots, index, number)
+            if is_genuine:
+                self._note_opened(number, 1)
+                self._take_one(slots, index, number, others, now)
+
+    def _note_opened(self, newest: int, count: int) -> None:
+        self._opened += count
+        if count and newest > self._newest:
+            self._newest = newest
+
+    def _take_one(self, slots: Slots, index: int, number: int, others: list[frames.Frame], now: int) -> None:
+        """Take an opened datagram: to the run that is being collected, if it continues it."""
+        run, body = self._run, slots.bodies[index]
+        length = len(body) - _HEAD
+        if length <= 0 or body[0] != _DATA:
+            self._store(now)
+            self._take_other(number, body, others, now)
+            return
+        offset: int = _OFFSET.unpack_from(body, 1)[0]
+        if not run.pieces or number != run.next or offset != run.offset:
+            self._store(now)
+            run.first, run.start = number, offset
+        run.pieces.append(slots.behind(_HEAD)[index])
+        run.next, run.offset = number + 1, offset + length
 
     def _store(self, now: int) -> None:
         """Store and record the run that was collected."""

@@ -43,6 +43,13 @@ class Protection(Protocol):
         False when it is not genuine; its body is then meaningless. Never raises, whatever the bytes.
         """
 
+    def open_train(self, slots: Slots, first: int, stop: int, number: int) -> int:
+        """Open datagrams [first, stop), numbered from `number` on, as `open` does, until one is not genuine.
+
+        Returns:
+            The index of that one, or `stop`.
+        """
+
     def successor(self) -> Protection:
         """The key after an update (Noise §11.3, Rekey)."""
 

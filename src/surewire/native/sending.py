@@ -269,7 +269,9 @@ class Sending:
         self, word: bytes, packer: Packer, receiving: Receiving, destination: Address, now: int
     ) -> Train | None:
         """A datagram without bytes of the stream: an acknowledgment if there is something to tell, and a word."""
-        ack = receiving.acknowledgment(limit=frames.MAX_ACK_SIZE, now=now) if receiving.tracker.is_pending else b""
+        # Whatever is longer may be lost on the way: the path's MTU is not always what it was.
+        limit = LEAST_DATAGRAM - packer.overhead() - len(word)
+        ack = receiving.acknowledgment(limit=limit, now=now) if receiving.tracker.is_pending else b""
         if not ack and not word:
             return None
         return self._counted(packer.datagram(self.outbound.skip_number(), ack + word, destination))

@@ -17,6 +17,7 @@ from surewire.wire import native_frames as frames
 
 _INTERVAL_SHARE = 10  # of the silence allowed: the wait between two pings to a silent peer
 _MAX_DOUBLINGS = 10
+_SHORTEST_KEEPALIVE = NS_PER_S // 2  # whatever the peer says of its patience
 _LONG_PING = 400  # bytes: three times that is what a peer at a new address can be asked with (RFC 9000 §8.1)
 
 
@@ -35,7 +36,8 @@ class Silence:
 
     def on_peer_patience(self, limit: int) -> None:
         """The peer gives up after `limit` ns without a word."""
-        self._keepalive = min(self._keepalive, limit // 3, self._config.transport.idle_timeout // 3)
+        least = min(limit, self._config.transport.idle_timeout) // 3
+        self._keepalive = min(self._keepalive, max(least, _SHORTEST_KEEPALIVE))
 
     def begin(self, now: int) -> None:
         """The handshake is over."""

@@ -103,10 +103,12 @@ def fake_endpoint(
     limits: AdmissionConfig | None = None,
     config: NativeConfig | None = None,
     made: list[FakeConnection] | None = None,
+    kind: type[FakeConnection] = FakeConnection,
+    rng: random.Random | None = None,
 ) -> Endpoint:
     """An endpoint that makes such connections, at time 0; `made` gets all of them, half-open ones too."""
 
-    class Noted(FakeConnection):
+    class Noted(kind):  # type: ignore[valid-type, misc]
         def __init__(self, peer: Address, connection_id: bytes) -> None:
             super().__init__(peer, connection_id)
             if made is not None:
@@ -115,7 +117,7 @@ def fake_endpoint(
     return Endpoint(
         CheckedServer() if server else None,
         config=config or NativeConfig(),
-        rng=random.Random(1),
+        rng=rng or random.Random(1),
         now=0,
         limits=limits,
         kind=cast("type[Connection]", Noted),
@@ -127,6 +129,32 @@ def connect(endpoint: Endpoint, peer: Address = PEER, *, now: int = 0) -> FakeCo
     connection = cast(FakeConnection, endpoint.connect(peer, security=CheckedClient(), now=now))
     drain(endpoint, now=now)
     return connection
+
+
+# What an endpoint that makes such connections says of them.
+
+
+def alive(endpoint: Endpoint) -> list[FakeConnection]:
+    """Those it names."""
+    return cast("list[FakeConnection]", endpoint.connections)
+
+
+def changed(endpoint: Endpoint) -> list[FakeConnection]:
+    """Those to look at."""
+    return cast("list[FakeConnection]", endpoint.take_changed())
+
+
+def accepted(endpoint: Endpoint) -> FakeConnection | None:
+    """The next one that was established from outside."""
+    return cast("FakeConnection | None", endpoint.poll_accept())
+
+
+def touch(endpoint: Endpoint, connection: FakeConnection) -> None:
+    """A verb was called."""
+    endpoint.touch(cast(Connection, connection))
+
+
+# What is sent to it.
 
 
 def drain(endpoint: Endpoint, *, now: int = 0) -> list[Train]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,7 @@ def test_a_secret_is_drawn_for_each_minute_with_cookies_and_two_are_kept() -> No
     cookies = Cookies(rng, now=0)
     made = {cookies.make(hello(), HERE, now=second * S)[4:] for second in range(0, 5 * ROTATION_S, 10)}
     assert rng.drawn == 5
+    assert cookies.kept_secrets == 2
     assert len(made) == 30  # stamp and secret both enter
 
 
@@ -249,6 +251,16 @@ def test_unproven_guests_leave_half_open_places_to_others() -> None:
         AdmissionConfig(max_half_open=4, max_unproven=4)
 
 
+def test_half_open_places_taken_by_proven_guests_are_not_for_unproven_ones() -> None:
+    admission = door(AdmissionConfig(max_half_open=3, max_unproven=2, max_unproven_per_s=1))
+    admission.leave(let_in(admission, host(0)))
+    guests = [let_in(admission, host(number)) for number in range(3)]
+    assert all(guest.is_proven for guest in guests)
+    assert isinstance(admission.judge(hello(), HERE, now=S), Retry)
+    admission.leave(guests[0])
+    assert admission.judge(hello(), HERE, now=S) == Admitted(is_proven=False)
+
+
 def test_no_more_than_so_many_half_open_ones_of_one_address() -> None:
     admission = door(AdmissionConfig(max_half_open_per_address=2, always_validate=True))
     first = let_in(admission, ("192.0.2.1", 1))
@@ -281,8 +293,9 @@ def test_nobody_is_let_in_after_closing() -> None:
 
 @pytest.mark.parametrize("name", ["max_connections", "max_waiting", "handshake_timeout", "max_per_address"])
 def test_a_limit_of_zero_is_refused(name: str) -> None:
+    limits: dict[str, Any] = {name: 0}
     with pytest.raises(ConfigError, match=f"{name} must be at least 1"):
-        AdmissionConfig(**{name: 0})
+        AdmissionConfig(**limits)
 
 
 # What is kept.

@@ -1,41 +1,19 @@
-"""What an endpoint asks of its connections and when, and how it lets others in."""
+"""What an endpoint asks of its connections and when, and what it shows to the application."""
 
 from __future__ import annotations
 
-import gc
-from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import cast
-
-from surewire.core.trains import Address
-from surewire.crypto.crc32c import crc32c
-from surewire.native.admission import AdmissionConfig
-from surewire.native.connection import Connection
-from surewire.wire.native_datagram import (
-    MIN_HELLO,
-    Hello,
-    LongDatagram,
-    RefusalCode,
-    Refused,
-    Retry,
-    Versions,
-    parse,
-)
+from surewire.core.trains import Train
 from tests.unit.native.endpoint_fakes import (
-    CLIENT,
     PEER,
     FakeConnection,
     S,
+    changed,
     connect,
     drain,
-    emitted,
     fake_endpoint,
-    hello,
-    say,
     short,
+    touch,
 )
-
-IS_FAST = isinstance(crc32c, BuiltinFunctionType)
-"""Whether the package `crc32c` is there: a flood of checksums in Python would take a minute."""
 
 # Turns.
 
@@ -45,7 +23,7 @@ def test_connections_send_one_train_each_in_turn() -> None:
     connections = [connect(endpoint) for _ in range(3)]
     for number, connection in enumerate(connections):
         connection.queue(*(b"%d.%d" % (number, turn) for turn in range(number + 2)))
-        endpoint.touch(cast(Connection, connection))
+        touch(endpoint, connection)
     sent = [bytes(train.buffers[0]) for train in drain(endpoint)]
     assert sent == [b"0.0", b"1.0", b"2.0", b"0.1", b"1.1", b"2.1", b"1.2", b"2.2", b"2.3"]
 
@@ -55,7 +33,7 @@ def test_nobody_is_asked_without_a_reason() -> None:
     connections = [connect(endpoint) for _ in range(1_000)]
     for number, connection in enumerate(connections):
         connection.deadline = 10 * S + number
-        endpoint.touch(cast(Connection, connection))
+        touch(endpoint, connection)
     drain(endpoint)
     assert endpoint.poll_timeout() == 10 * S
     polls = [connection.polls for connection in connections]
@@ -64,9 +42,9 @@ def test_nobody_is_asked_without_a_reason() -> None:
         endpoint.handle_datagrams(short(connections[7].connection_id), 100, PEER, now=turn)
         drain(endpoint, now=turn)
         assert endpoint.poll_timeout() == 10 * S
-        assert endpoint.take_changed() == [connections[7]]
-    changed = [i for i, one in enumerate(connections) if one.polls != polls[i] or one.deadline_reads != reads[i]]
-    assert changed == [7]
+        assert changed(endpoint) == [connections[7]]
+    asked = [i for i, one in enumerate(connections) if one.polls != polls[i] or one.deadline_reads != reads[i]]
+    assert asked == [7]
     assert connections[7].polls - polls[7] == connections[7].deadline_reads - reads[7] == 100
 
 
@@ -76,14 +54,50 @@ def test_a_driver_that_stops_sending_goes_on_where_it_was() -> None:
     for number, connection in enumerate(connections):
         connection.queue(b"%d" % number, b"%d" % number)
         connection.deadline = 50 + number
-        endpoint.touch(cast(Connection, connection))
+        touch(endpoint, connection)
     train = endpoint.poll_transmit(now=0)
     assert train is not None and train.buffers == [b"0"]
     assert endpoint.poll_timeout() == 50, "deadlines hold while the socket is full"
     assert [train.buffers[0] for train in drain(endpoint)] == [b"1", b"2", b"0", b"1", b"2"]
 
 
+def test_a_deadline_that_sending_brings_is_known_before_all_is_sent() -> None:
+    class Arming(FakeConnection):
+        def poll_transmit(self, *, now: int) -> Train | None:
+            self.deadline = 9 if self.trains else None
+            return super().poll_transmit(now=now)
+
+    endpoint = fake_endpoint(kind=Arming)
+    connection = connect(endpoint)
+    assert endpoint.poll_timeout() is None
+    connection.queue(b"one", b"two")
+    touch(endpoint, connection)
+    assert endpoint.poll_timeout() is None
+    assert endpoint.poll_transmit(now=0) is not None
+    assert endpoint.poll_timeout() == 9
+    drain(endpoint)
+    assert endpoint.poll_timeout() is None
+
+
 # Deadlines.
+
+
+def test_a_deadline_that_a_poll_in_vain_brings_is_known() -> None:
+    """The pacer says when there will be something. That was not read, and the transfer stood still for seconds."""
+
+    class Paced(FakeConnection):
+        def poll_transmit(self, *, now: int) -> Train | None:
+            train = super().poll_transmit(now=now)
+            if train is None:
+                self.deadline = now + 3
+            return train
+
+    endpoint = fake_endpoint(kind=Paced)
+    connection = connect(endpoint)
+    touch(endpoint, connection)
+    assert endpoint.poll_timeout() == connection.deadline  # settled, before there is anything to send
+    assert endpoint.poll_transmit(now=5) is None
+    assert endpoint.poll_timeout() == 8
 
 
 def test_each_connection_hears_of_its_own_deadline() -> None:
@@ -92,13 +106,13 @@ def test_each_connection_hears_of_its_own_deadline() -> None:
     for number, connection in enumerate(connections):
         connection.deadline = 10 + number
         connection.next_deadline = 100 + number
-        endpoint.touch(cast(Connection, connection))
+        touch(endpoint, connection)
     drain(endpoint)
     endpoint.handle_timeout(now=12)
     assert [connection.timeouts for connection in connections] == [[12], [12], [12], [], []]
     drain(endpoint, now=12)
     assert endpoint.poll_timeout() == 13
-    assert endpoint.take_changed() == connections[:3]
+    assert changed(endpoint) == connections[:3]
     endpoint.handle_timeout(now=200)
     assert [connection.timeouts for connection in connections] == [[12, 200]] * 3 + [[200]] * 2
 
@@ -107,15 +121,15 @@ def test_a_deadline_that_was_put_off_does_not_ring() -> None:
     endpoint = fake_endpoint()
     connection = connect(endpoint)
     connection.deadline = 10
-    endpoint.touch(cast(Connection, connection))
+    touch(endpoint, connection)
     assert endpoint.poll_timeout() == 10
     connection.deadline = 20
-    endpoint.touch(cast(Connection, connection))
+    touch(endpoint, connection)
     endpoint.handle_timeout(now=15)
     assert connection.timeouts == []
     assert endpoint.poll_timeout() == 20
     connection.deadline = None
-    endpoint.touch(cast(Connection, connection))
+    touch(endpoint, connection)
     assert endpoint.poll_timeout() is None
 
 
@@ -125,7 +139,7 @@ def test_a_connection_that_rings_again_at_once_does_not_hold_the_others_up() -> 
     connection.deadline = connection.next_deadline = 5
     other.deadline = 6
     for one in (connection, other):
-        endpoint.touch(cast(Connection, one))
+        touch(endpoint, one)
     endpoint.handle_timeout(now=7)
     assert (connection.timeouts, other.timeouts) == ([7], [7])
 
@@ -138,272 +152,17 @@ def test_changes_are_told_once() -> None:
     connection = connect(endpoint)
     for _ in range(3):
         endpoint.handle_datagrams(short(connection.connection_id), 100, PEER, now=0)
-    assert endpoint.take_changed() == [connection]
-    assert endpoint.take_changed() == []
-    endpoint.touch(cast(Connection, connection))
-    assert endpoint.take_changed() == [], "who called the verb knows"
+    assert changed(endpoint) == [connection]
+    assert changed(endpoint) == []
+    touch(endpoint, connection)
+    assert changed(endpoint) == [], "who called the verb knows"
     connection.is_closed = True
-    endpoint.touch(cast(Connection, connection))
+    touch(endpoint, connection)
     drain(endpoint)
-    assert endpoint.take_changed() == [connection]
+    assert changed(endpoint) == [connection]
 
 
 def test_an_endpoint_has_no_events_of_its_own() -> None:
     endpoint = fake_endpoint()
     connect(endpoint)
     assert endpoint.poll_event() is None
-
-
-# Letting in.
-
-
-class Server:
-    """An endpoint that lets others in, and all connections it ever made."""
-
-    def __init__(self, limits: AdmissionConfig | None = None) -> None:
-        self.made: list[FakeConnection] = []
-        self.endpoint = fake_endpoint(server=True, limits=limits, made=self.made)
-
-    def ask(self, packet: Hello, source: Address = CLIENT, *, now: int = 0) -> LongDatagram | None:
-        """The answer to a HELLO; None when it got a connection, or nothing."""
-        trains = say(self.endpoint, packet, source, now=now)
-        assert len(trains) <= 1
-        if not trains or trains[0].buffers == [b"welcome"]:
-            return None
-        assert trains[0].destination == source
-        assert trains[0].nbytes < MIN_HELLO / 3
-        return parse(bytes(trains[0].buffers[0]), crc32c)
-
-    def let_in(self, number: int, source: Address = CLIENT, *, now: int = 0) -> FakeConnection:
-        """A half-open connection, with a cookie if need be."""
-        before = len(self.made)
-        answer = self.ask(hello(number), source, now=now)
-        if isinstance(answer, Retry):
-            answer = self.ask(hello(number, cookie=answer.cookie), source, now=now)
-        assert answer is None
-        (connection,) = self.made[before:]
-        return connection
-
-    def establish(self, connection: FakeConnection, *, now: int = 0) -> None:
-        """Its client sends something sealed."""
-        connection.is_established = True
-        self.endpoint.handle_datagrams(short(connection.connection_id), 100, connection.peer, now=now)
-
-
-def test_a_hello_makes_a_connection_that_is_shown_when_it_is_established() -> None:
-    server = Server()
-    endpoint, connection = server.endpoint, server.let_in(1)
-    assert (endpoint.half_open, endpoint.connections, endpoint.poll_accept()) == (1, [], None)
-    assert endpoint.take_changed() == []
-    assert connection.peer == CLIENT
-    assert connection.opened_with["hello_bytes"] == MIN_HELLO
-    assert connection.opened_with["is_validated"] is False
-    server.establish(connection)
-    assert (endpoint.half_open, endpoint.connections) == (0, [connection])
-    assert endpoint.poll_accept() is cast(Connection, connection)
-    assert endpoint.poll_accept() is None
-    assert endpoint.take_changed() == [connection]
-
-
-def test_a_repeated_hello_goes_to_its_connection() -> None:
-    server = Server()
-    connection = server.let_in(1)
-    assert server.ask(hello(1)) is None
-    assert server.ask(hello(1, cookie=b"late")) is None
-    assert [packet.dcid for packet in connection.long] == [hello(1).dcid] * 2
-    server.let_in(2)
-    server.let_in(1, ("192.0.2.9", 1))
-    assert len(server.made) == 3, "another attempt, another address: other connections"
-    server.establish(connection)
-    server.ask(hello(1))
-    assert len(connection.long) == 3
-
-
-def test_a_short_hello_is_ignored() -> None:
-    server = Server()
-    datagram = emitted(hello(1))[:-5]
-    datagram += crc32c(datagram).to_bytes(4, "big")
-    assert len(datagram) == MIN_HELLO - 1
-    server.endpoint.handle_datagrams(datagram, len(datagram), CLIENT, now=0)
-    assert not server.made and drain(server.endpoint) == []
-    assert server.endpoint.stats.malformed == 1
-
-
-def test_a_hello_to_a_client_is_ignored() -> None:
-    endpoint = fake_endpoint()
-    assert say(endpoint, hello(1)) == []
-    assert endpoint.stats.unknown == 1 and not endpoint.is_listening
-
-
-def test_versions_and_suites_are_answered() -> None:
-    server = Server()
-    for packet in (hello(1, version=7), hello(1, suite=200)):
-        assert server.ask(packet) == Versions(packet.scid, packet.dcid, (1,), (0,))
-    assert server.endpoint.stats.versions == 2 and not server.made
-
-
-def test_a_hello_with_another_key_leaves_nothing_and_is_not_computed_twice() -> None:
-    server = Server()
-    for _ in range(3):
-        assert server.ask(hello(1, message=b"wrong key")) is None
-    stats = server.endpoint.stats
-    assert (stats.failed, stats.late) == (1, 2)
-    assert server.endpoint.half_open == 0 and drain(server.endpoint) == []
-    server.let_in(2)
-
-
-def test_the_cookie_goes_to_and_fro() -> None:
-    server = Server(AdmissionConfig(always_validate=True))
-    connection = server.let_in(1)
-    assert connection.opened_with["is_validated"] is True
-    assert server.endpoint.stats.retries == 1
-    answer = server.ask(hello(2))
-    assert isinstance(answer, Retry)
-    assert isinstance(server.ask(hello(2, cookie=answer.cookie), ("192.0.2.9", 1)), Retry), "of another address"
-
-
-def test_a_full_server_refuses_each_hello_once() -> None:
-    server = Server(AdmissionConfig(max_connections=1))
-    connection = server.let_in(1)
-    for number in (2, 3, 3):
-        answer = server.ask(hello(number))
-        assert isinstance(answer, Refused) and answer.code is not None
-        assert (answer.code, answer.dcid, answer.scid) == (RefusalCode.FULL, hello(number).scid, hello(number).dcid)
-    assert server.endpoint.stats.refused == 3
-    server.establish(connection)
-    connection.is_closed = True
-    server.establish(connection)
-    drain(server.endpoint)
-    server.let_in(2)
-
-
-def test_a_half_open_connection_is_dropped_at_its_deadline() -> None:
-    server = Server(AdmissionConfig(handshake_timeout=10 * S))
-    endpoint = server.endpoint
-    first = server.let_in(1, now=0)
-    second = server.let_in(2, now=4 * S)
-    third = server.let_in(3, now=5 * S)
-    server.establish(second, now=6 * S)
-    drain(endpoint, now=6 * S)
-    assert endpoint.poll_timeout() == 10 * S
-    endpoint.handle_timeout(now=10 * S)
-    assert (endpoint.half_open, endpoint.stats.expired) == (1, 1)
-    assert endpoint.poll_timeout() == 15 * S
-    server.establish(first, now=11 * S)
-    assert endpoint.stats.late == 1 and not first.received
-    assert drain(endpoint, now=11 * S) == [], "nobody is told"
-    endpoint.handle_timeout(now=20 * S)
-    assert endpoint.half_open == 0 and third.polls > 0
-    assert endpoint.connections == [second]
-    assert endpoint.take_changed() == [second], "the application never knew of the others"
-    assert server.let_in(1, now=20 * S) is not first, "its client may try again"
-
-
-def test_a_half_open_connection_that_ends_by_itself_is_never_shown() -> None:
-    server = Server()
-    connection = server.let_in(1)
-    connection.is_closed = True
-    server.endpoint.handle_datagrams(short(connection.connection_id), 100, CLIENT, now=0)
-    drain(server.endpoint)
-    assert server.endpoint.half_open == 0 and server.endpoint.poll_accept() is None
-    assert server.endpoint.take_changed() == [] and server.endpoint.poll_timeout() is None
-
-
-def test_the_hello_of_a_connection_that_is_over_opens_nothing() -> None:
-    server = Server()
-    connection = server.let_in(1)
-    server.establish(connection)
-    connection.is_closed = True
-    server.establish(connection)
-    drain(server.endpoint)
-    assert server.ask(hello(1)) is None
-    assert len(server.made) == 1 and server.endpoint.stats.late == 1
-
-
-def test_a_connection_that_ended_before_it_was_taken_is_still_handed_out() -> None:
-    server = Server(AdmissionConfig(max_waiting=2))
-    for number in (1, 2):
-        connection = server.let_in(number)
-        server.establish(connection)
-        connection.is_closed = True
-        server.establish(connection)
-        drain(server.endpoint)
-    assert server.endpoint.connections == []
-    assert isinstance(server.ask(hello(3)), Refused), "those who wait are bounded, over or not"
-    assert server.endpoint.poll_accept() is cast(Connection, server.made[0])
-    server.let_in(4)
-
-
-def test_closing_the_door() -> None:
-    server = Server()
-    endpoint = server.endpoint
-    connection = server.let_in(1)
-    server.establish(connection)
-    server.let_in(2)
-    assert endpoint.is_listening
-    endpoint.close_listening(now=0)
-    assert not endpoint.is_listening and endpoint.half_open == 0
-    answer = server.ask(hello(3))
-    assert isinstance(answer, Refused) and answer.code == RefusalCode.CLOSING
-    assert endpoint.connections == [connection]
-    endpoint.close_listening(now=0)
-    fake_endpoint().close_listening(now=0)
-
-
-def test_answers_that_wait_are_bounded_and_take_turns_with_connections() -> None:
-    server = Server(AdmissionConfig(always_validate=True))
-    endpoint = server.endpoint
-    connection = connect(endpoint, PEER)
-    connection.queue(*(b"data" for _ in range(10)))
-    for number in range(1_000):
-        datagram = emitted(hello(number))
-        endpoint.handle_datagrams(datagram, len(datagram), CLIENT, now=0)
-    endpoint.touch(cast(Connection, connection))
-    sent = [train.buffers == [b"data"] for train in drain(endpoint)]
-    assert sent[:20] == [False, True] * 10
-    assert len(sent) - 10 + endpoint.stats.answers_dropped == 1_000
-    assert 100 <= len(sent) - 10 <= 256
-
-
-# A flood.
-
-
-def test_a_flood_leaves_nothing_behind_and_keeps_nobody_out() -> None:
-    server = Server()
-    endpoint = server.endpoint
-    limits = AdmissionConfig()
-    count = 100_000 if IS_FAST else 3_000
-    datagram = emitted(hello(1))
-    guests = 0
-    for number in range(count):
-        now = number * 10_000  # 100,000 a second
-        source = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 4_000)
-        endpoint.handle_datagrams(datagram, len(datagram), source, now=now)
-        if number % 64 == 0:
-            drain(endpoint, now=now)
-        if number % 10_000 == 9_999 or number == count - 1:
-            drain(endpoint, now=now)
-            server.let_in(1_000_000 + number, ("198.51.100.1", number % 60_000), now=now)
-            guests += 1
-    assert endpoint.half_open <= limits.max_unproven + guests
-    assert len(server.made) == endpoint.half_open == limits.max_unproven + guests
-    assert endpoint.stats.retries >= count - limits.max_unproven
-    objects = reachable(endpoint)
-    assert objects < 400 * limits.max_unproven, objects
-    endpoint.handle_timeout(now=100 * S)
-    drain(endpoint, now=100 * S)
-    assert endpoint.half_open == 0 and endpoint.connections == []
-    assert isinstance(server.ask(hello(5), now=100 * S), type(None)), "no cookie is asked for any more"
-
-
-def reachable(root: object) -> int:
-    """Objects that hang on an endpoint, but for code and what is shared with everybody."""
-    seen: set[int] = set()
-    pending = [root]
-    while pending:
-        one = pending.pop()
-        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType | BuiltinFunctionType):
-            continue
-        seen.add(id(one))
-        pending.extend(gc.get_referents(one))
-    return len(seen)

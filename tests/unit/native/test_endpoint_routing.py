@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
 import pytest
 
@@ -11,7 +12,17 @@ from surewire.crypto.checked import CheckedClient
 from surewire.errors import LocalProtocolError
 from surewire.native.config import NativeConfig
 from surewire.wire.native_datagram import Refused, Retry, Versions, Welcome
-from tests.unit.native.endpoint_fakes import PEER, FakeConnection, connect, drain, emitted, fake_endpoint, short
+from tests.unit.native.endpoint_fakes import (
+    PEER,
+    FakeConnection,
+    alive,
+    connect,
+    drain,
+    emitted,
+    fake_endpoint,
+    short,
+    touch,
+)
 
 
 def test_a_train_for_one_connection_is_one_call() -> None:
@@ -162,6 +173,26 @@ def test_ids_begin_with_the_prefix_and_no_two_are_equal() -> None:
     assert len(set(ids)) == 500 and all(cid[:2] == b"\x07\x08" for cid in ids)
 
 
+class Scripted(random.Random):
+    """Draws these numbers, as bytes."""
+
+    numbers = iter([1, 2, 1, 2, 3])
+
+    def randbytes(self, n: int) -> bytes:
+        return next(self.numbers).to_bytes(n, "big")
+
+
+def test_the_id_of_a_connection_that_is_over_is_not_used_again_at_once() -> None:
+    endpoint = fake_endpoint(rng=Scripted())
+    first, second = connect(endpoint), connect(endpoint)
+    first.is_closed = True
+    touch(endpoint, first)
+    drain(endpoint)
+    assert alive(endpoint) == [second]
+    third = connect(endpoint)
+    assert [one.connection_id[-1] for one in (first, second, third)] == [1, 2, 3]
+
+
 def close(connection: FakeConnection) -> None:
     """It says a last word and is over."""
     connection.queue(b"done")
@@ -176,15 +207,15 @@ def test_a_closed_connection_leaves_after_its_last_word() -> None:
     assert endpoint.poll_timeout() == 5
     close(connection)
     endpoint.handle_datagrams(short(connection.connection_id), 100, PEER, now=0)
-    assert len(endpoint.connections) == 2
+    assert len(alive(endpoint)) == 2
     assert [train.buffers for train in drain(endpoint)] == [[b"done"]]
-    assert endpoint.connections == [other]
+    assert alive(endpoint) == [other]
     assert endpoint.poll_timeout() is None
     received = len(connection.received)
     endpoint.handle_datagrams(short(connection.connection_id) * 2, 100, PEER, now=0)
     assert endpoint.stats.late == 2 and endpoint.stats.unknown == 0
     assert len(connection.received) == received and drain(endpoint) == []
-    endpoint.touch(connection)  # type: ignore[arg-type]
+    touch(endpoint, connection)
     assert drain(endpoint) == [] and endpoint.poll_timeout() is None
 
 
@@ -214,8 +245,7 @@ def test_a_connection_gets_what_the_endpoint_was_made_with() -> None:
     config = NativeConfig(keepalive=7)
     endpoint = fake_endpoint(config=config)
     security = CheckedClient()
-    connection = endpoint.connect(PEER, security=security, now=3)
-    assert isinstance(connection, FakeConnection)
+    connection = cast(FakeConnection, endpoint.connect(PEER, security=security, now=3))
     assert connection.opened_with["config"] is config
     assert connection.opened_with["security"] is security
     assert connection.opened_with["now"] == 3

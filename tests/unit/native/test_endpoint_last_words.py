@@ -1,0 +1,112 @@
+"""The last datagram of a connection that is over, said again to a peer that missed it."""
+
+from __future__ import annotations
+
+from surewire.core.trains import Address, Train
+from surewire.native.admission import AdmissionConfig
+from surewire.native.endpoint import Endpoint
+from tests.unit.native.endpoint_fakes import (
+    PEER,
+    FakeConnection,
+    S,
+    connect,
+    drain,
+    fake_endpoint,
+    hello,
+    say,
+    short,
+    touch,
+)
+
+
+def over(endpoint: Endpoint, *, word: bytes = b"done") -> FakeConnection:
+    """A connection that has said its last word."""
+    connection = connect(endpoint)
+    connection.queue(word)
+    connection.is_closed = True
+    touch(endpoint, connection)
+    assert [train.buffers for train in drain(endpoint)] == [[word]]
+    return connection
+
+
+def ask_again(endpoint: Endpoint, connection: FakeConnection, *, source: Address = PEER, now: int) -> list[Train]:
+    """The peer has missed it."""
+    endpoint.handle_datagrams(short(connection.connection_id), 100, source, now=now)
+    return drain(endpoint, now=now)
+
+
+def test_the_last_word_is_said_again_to_a_peer_that_goes_on() -> None:
+    endpoint = fake_endpoint()
+    connection = over(endpoint)
+    said = [ask_again(endpoint, connection, now=now) for now in range(S // 10, 6 * S, S // 10)]
+    repeats = [trains[0] for trains in said if trains]
+    assert len(repeats) == 6
+    assert all(train.buffers == [b"done"] and train.destination == PEER for train in repeats)
+    assert [number for number, trains in enumerate(said) if trains] == [0, 1, 3, 7, 15, 31], "the waits double"
+    assert ask_again(endpoint, connection, now=100 * S) == [], "enough is enough"
+    assert endpoint.stats.late == len(said) + 1
+
+
+def test_the_last_word_is_not_said_at_once() -> None:
+    endpoint = fake_endpoint()
+    connection = over(endpoint)
+    assert ask_again(endpoint, connection, now=1) == [], "what was on its way asks for nothing"
+    assert len(ask_again(endpoint, connection, now=S)) == 1
+
+
+def test_the_last_word_follows_a_peer_that_has_another_address() -> None:
+    endpoint = fake_endpoint()
+    elsewhere: Address = ("192.0.2.66", 1)
+    (train,) = ask_again(endpoint, over(endpoint), source=elsewhere, now=S)
+    assert train.destination == elsewhere
+
+
+def test_the_last_word_is_never_larger_than_what_asks_for_it() -> None:
+    endpoint = fake_endpoint()
+    connection = over(endpoint, word=b"w" * 101)
+    assert ask_again(endpoint, connection, now=S) == []
+    endpoint.handle_datagrams(short(connection.connection_id, 101), 101, PEER, now=S)
+    assert len(drain(endpoint, now=S)) == 1
+
+
+def test_two_sides_that_are_both_gone_fall_silent() -> None:
+    endpoints = fake_endpoint(), fake_endpoint()
+    first, second = (connect(endpoint) for endpoint in endpoints)
+    for endpoint, connection, other in ((endpoints[0], first, second), (endpoints[1], second, first)):
+        connection.queue(short(other.connection_id, 40))
+        connection.is_closed = True
+        touch(endpoint, connection)
+        drain(endpoint)
+    word, crossings, now = short(first.connection_id, 40), 0, S
+    while crossings < 100:
+        endpoint = endpoints[crossings % 2]
+        endpoint.handle_datagrams(word, len(word), PEER, now=now)
+        answer = drain(endpoint, now=now)
+        if not answer:
+            break
+        word = bytes(answer[0].buffers[0])
+        crossings += 1
+        now += S // 100
+    assert 1 <= crossings <= 6
+
+
+def test_the_last_word_survives_the_memory_it_stood_in() -> None:
+    endpoint = fake_endpoint()
+    memory = bytearray(b"done")
+    connection = connect(endpoint)
+    connection.trains.append(Train([memoryview(memory)], 4, 4, PEER))
+    connection.is_closed = True
+    touch(endpoint, connection)
+    drain(endpoint)
+    memory[:] = b"else"
+    assert ask_again(endpoint, connection, now=S)[0].buffers == [b"done"]
+
+
+def test_strangers_with_another_key_do_not_push_last_words_out() -> None:
+    limits = AdmissionConfig(max_unproven=500, max_unproven_per_s=10**6)
+    endpoint = fake_endpoint(server=True, limits=limits)
+    connection = over(endpoint)
+    for number in range(5_000):
+        say(endpoint, hello(number, message=b"wrong key"))
+    assert endpoint.stats.failed == 5_000
+    assert len(ask_again(endpoint, connection, now=S)) == 1
