@@ -16,8 +16,17 @@ SRC = Path(surewire.__file__).resolve().parent.parent
 
 # Command-line tools, and what only they or an event loop need.
 NOT_NEEDED = {
+    "surewire.aio",
+    "surewire.api",
     "surewire.apps",
+    "surewire.crypto",
+    "surewire.drivers",
     "surewire.lab",
+    "surewire.native",
+    "cryptography",
+    "socket",
+    "select",
+    "ssl",
     "argparse",
     "asyncio",
     "multiprocessing",
@@ -27,8 +36,14 @@ NOT_NEEDED = {
 }
 
 
+# Loaded when first asked for; see `__getattr__` there.
+LAZY = {"aio", "connect", "listen"}
+
+
 def is_documented(name: str, value: object, module_docstring: str) -> bool:
-    """A class or function needs a docstring of its own; a plain value has none and is named in the module's."""
+    """A class, function or module needs a docstring of its own; a plain value is named in the package's."""
+    if inspect.ismodule(value):
+        return bool(value.__doc__)
     if not isinstance(value, type | types.FunctionType):
         return f"`{name}`" in module_docstring or name == "__version__"
     docstring = value.__dict__.get("__doc__") if isinstance(value, type) else value.__doc__
@@ -47,7 +62,15 @@ def test_exports_are_all_that_is_public() -> None:
         for name, value in vars(surewire).items()
         if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
     }
-    assert public == {name for name in surewire.__all__ if not name.startswith("_")}
+    assert public | LAZY == {name for name in surewire.__all__ if not name.startswith("_")}
+
+
+def test_what_is_loaded_late_is_listed_and_typed() -> None:
+    assert set(dir(surewire)) >= LAZY
+    assert surewire.connect.__module__ == surewire.listen.__module__ == "surewire.api.blocking"
+    assert surewire.aio.connect.__module__ == "surewire.api.aio"
+    with pytest.raises(AttributeError, match="no attribute 'conect'"):
+        getattr(surewire, "conect")  # noqa: B009 - the type checker would object to the plain form
 
 
 def test_exports_are_documented() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from surewire.apps import router, router_options
+from surewire.apps import arguments, router, router_options
 from surewire.impair import GilbertElliott, LinkConfig
 from tests.commands.router_process import COMMAND, ENVIRONMENT, PATIENCE_S, echo, finish, refused, running, udp_socket
 
@@ -217,10 +217,10 @@ def test_a_direction_overrides_the_option_for_both_even_with_zero() -> None:
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
-        (router_options.parse_endpoint, "10.0.0.1:5000", ("10.0.0.1", 5000)),
-        (router_options.parse_endpoint, "[::1]:0", ("::1", 0)),
-        (router_options.parse_endpoint, "[fe80::1%eth0]:65535", ("fe80::1%eth0", 65535)),
-        (router_options.parse_endpoint, "host.example:1", ("host.example", 1)),
+        (arguments.parse_endpoint, "10.0.0.1:5000", ("10.0.0.1", 5000)),
+        (arguments.parse_endpoint, "[::1]:0", ("::1", 0)),
+        (arguments.parse_endpoint, "[fe80::1%eth0]:65535", ("fe80::1%eth0", 65535)),
+        (arguments.parse_endpoint, "host.example:1", ("host.example", 1)),
         (router_options.parse_rate, "500k", 500_000),
         (router_options.parse_rate, "1.5g", 1_500_000_000),
         (router_options.parse_rate, "9600", 9600),
@@ -236,8 +236,8 @@ def test_texts_that_are_understood(parse: Callable[[str], object], text: str, va
 @pytest.mark.parametrize(
     ("parse", "texts"),
     [
-        (router_options.parse_endpoint, ["", "host", ":1", "host:", "host:x", "host:65536", "h:-1", "::1:5", "[]:1"]),
-        (router_options.parse_destination, ["host:0"]),
+        (arguments.parse_endpoint, ["", "host", ":1", "host:", "host:x", "host:65536", "h:-1", "::1:5", "[]:1"]),
+        (arguments.parse_destination, ["host:0"]),
         (router_options.parse_percent, ["", "x", "-1", "100.1", "nan", "inf"]),
         (router_options.parse_milliseconds, ["", "-1", "5ms", "inf"]),
         (router_options.parse_rate, ["", "0", "0.2", "-1M", "M", "20X", "infM"]),

@@ -1,32 +1,23 @@
-"""surewire: the command with everything that is not one of the assignments' own tools."""
+"""surewire: the command with everything that is not one of the assignments' own tools.
+
+Only the module of the command that was asked for is imported: importing all of them takes longer than sending a
+small file. So what `surewire --help` says of each command stands here, and the rest in the command's own module.
+"""
 
 from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import os
 import select
 import sys
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 from surewire import __version__
-from surewire.apps import (
-    console,
-    exit_codes,
-    lab_run,
-    lab_validate,
-    router,
-    scenarios,
-    sim_explore,
-    sim_fuzz,
-    sim_matrix,
-    sim_replay,
-    sim_run,
-    sim_sweep,
-    streamer_compare,
-)
-from surewire.apps.rdp_tool import ToolParser
+from surewire.apps import console, exit_codes
+from surewire.apps.arguments import ToolParser
 
 _OUTPUT_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -42,17 +33,26 @@ class Tool(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
+class Command(NamedTuple):
+    """One command: its line in the list, and the module in `surewire.apps` that is the `Tool`."""
+
+    help: str
+    module: str
+
+
 class Group(NamedTuple):
     """Commands that have a first word in common."""
 
     help: str
     description: str
-    commands: Mapping[str, tuple[str, Tool]]
+    commands: Mapping[str, Command]
 
 
-ALONE: Mapping[str, tuple[str, Tool]] = {
-    "router": ("relay UDP both ways through NAT and an impaired network", router),
-    "scenarios": ("list the networks that have a name, or show one", scenarios),
+ALONE: Mapping[str, Command] = {
+    "send": Command("send a file, sealed, over any path", "send"),
+    "recv": Command("receive files that others send", "recv"),
+    "router": Command("relay UDP both ways through NAT and an impaired network", "router"),
+    "scenarios": Command("list the networks that have a name, or show one", "scenarios"),
 }
 
 GROUPS: Mapping[str, Group] = {
@@ -60,56 +60,69 @@ GROUPS: Mapping[str, Group] = {
         "real hosts, a kernel NAT and an impaired wire (Linux, root)",
         "Run programs on hosts of their own, in network namespaces, with a NAT router and an impaired wire between.",
         {
-            "run": ("run a server and a client on it", lab_run),
-            "validate": ("measure what it does against what it was told", lab_validate),
+            "run": Command("run a server and a client on it", "lab_run"),
+            "validate": Command("measure what it does against what it was told", "lab_validate"),
         },
     ),
     "sim": Group(
         "whole conversations in virtual time",
         "Run conversations in virtual time: one, many, random ones that are checked, or all there can be.",
         {
-            "run": ("one conversation on one network", sim_run),
-            "matrix": ("every protocol on every scenario, against the table on record", sim_matrix),
-            "sweep": ("many runs over parameters: a table and a picture", sim_sweep),
-            "fuzz": ("random networks, settings and applications, each checked", sim_fuzz),
-            "replay": ("one of these again", sim_replay),
-            "explore": ("every order of events in small conversations", sim_explore),
+            "run": Command("one conversation on one network", "sim_run"),
+            "matrix": Command("every protocol on every scenario, against the table on record", "sim_matrix"),
+            "sweep": Command("many runs over parameters: a table and a picture", "sim_sweep"),
+            "fuzz": Command("random networks, settings and applications, each checked", "sim_fuzz"),
+            "replay": Command("one of these again", "sim_replay"),
+            "explore": Command("every order of events in small conversations", "sim_explore"),
         },
     ),
     "streamer": Group(
         "what the class-room byte stream does on a bad network",
         "Tools for Streamer, the reliable byte stream of the second assignment.",
-        {"compare": ("run its variants side by side in virtual time", streamer_compare)},
+        {"compare": Command("run its variants side by side in virtual time", "streamer_compare")},
     ),
 }
+
+
+class CommandParser(ToolParser):
+    """The parser of one command; it imports the command when it is to read arguments."""
+
+    def __init__(self, *, module: str | None = None, **options: Any) -> None:
+        """Take the module's name, and what `argparse.ArgumentParser` takes."""
+        super().__init__(allow_abbrev=False, **options)
+        self._module = module
+
+    # Narrower than argparse's overloads, which tell of namespaces of other classes; none is used here.
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        module, self._module = self._module, None
+        if module is not None:
+            tool = cast(Tool, importlib.import_module(f"surewire.apps.{module}"))
+            self.description, self.epilog = tool.DESCRIPTION, tool.EPILOG
+            self.formatter_class = argparse.RawDescriptionHelpFormatter
+            tool.add_arguments(self)
+            self.set_defaults(run=tool.run, refuse=self.error)
+        return super().parse_known_args(args, namespace)
 
 
 def make_parser() -> ToolParser:
     """The command line."""
     parser = ToolParser(prog="surewire", description="Reliable transport over UDP, and networks to try it on.")
     parser.add_argument("--version", action="version", version=f"surewire {__version__}")
-    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for name, (text, tool) in ALONE.items():
-        _add_tool(commands.add_parser, name, text, tool)
-    for name, group in GROUPS.items():
-        subparser = commands.add_parser(name, help=group.help, description=group.description, allow_abbrev=False)
-        members = subparser.add_subparsers(title="commands", dest=f"{name}_command", required=True, metavar="COMMAND")
-        for member, (text, tool) in group.commands.items():
-            _add_tool(members.add_parser, member, text, tool)
-    return parser
-
-
-def _add_tool(add_parser: Callable[..., ToolParser], name: str, text: str, tool: Tool) -> None:
-    parser = add_parser(
-        name,
-        help=text,
-        description=tool.DESCRIPTION,
-        epilog=tool.EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
     )
-    tool.add_arguments(parser)
-    parser.set_defaults(run=tool.run, refuse=parser.error)
+    for name, command in ALONE.items():
+        commands.add_parser(name, help=command.help, module=command.module)
+    for name, group in GROUPS.items():
+        subparser = commands.add_parser(name, help=group.help, description=group.description)
+        members = subparser.add_subparsers(
+            title="commands", dest=f"{name}_command", required=True, metavar="COMMAND", parser_class=CommandParser
+        )
+        for member, command in group.commands.items():
+            members.add_parser(member, help=command.help, module=command.module)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,6 +141,10 @@ def entry() -> int:
         console.open_standard_output()
         status = main()
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        # Before a command minds it by itself, while it is imported for one.
+        console.complain("surewire", "interrupted")
+        return exit_codes.INTERRUPTED
     except BrokenPipeError:
         if not _is_output_broken():
             raise

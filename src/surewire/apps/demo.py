@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from surewire.apps.arguments import ToolParser, seconds
 from surewire.apps.demo_report import TOOLS, FinishedRun, LogFollower, conclude
-from surewire.apps.rdp_tool import ToolParser, seconds
 from surewire.apps.router_options import parse_size
 
 PATH_OPTIONS = (

@@ -7,6 +7,7 @@ import threading
 import time
 
 from surewire.apps import exit_codes, rdp_tool
+from surewire.apps.arguments import ToolParser, seconds
 from surewire.apps.console import complain, human
 from surewire.apps.packet_lines import address_text
 from surewire.apps.rdp_run import Run
@@ -23,7 +24,7 @@ _USAGE = "receiver_ip receiver_port receiver_file_name"
 _COMMIT_POLL = 2 * NS_PER_MS  # how late the end of storing the file may be noticed
 
 
-def make_parser(prog: str) -> rdp_tool.ToolParser:
+def make_parser(prog: str) -> ToolParser:
     """The command line."""
     parser = rdp_tool.make_parser(prog, "Receive a file from an RDP sender (rdps) over UDP.", _USAGE)
     parser.add_argument("receiver_ip", help="address to listen at (0.0.0.0 or ::, for all)")
@@ -31,13 +32,13 @@ def make_parser(prog: str) -> rdp_tool.ToolParser:
     parser.add_argument("receiver_file_name", help="where to store the file; replaced when the transfer is complete")
     parser.add_argument(
         "--wait",
-        type=rdp_tool.seconds,
+        type=seconds,
         metavar="S",
         help="end with status 5 if no transfer begins within S seconds (default: wait for ever)",
     )
     parser.add_argument(
         "--linger",
-        type=rdp_tool.seconds,
+        type=seconds,
         metavar="S",
         help="seconds to stay after the end, until the sender says that it knows of it"
         " (default: 15; 3 for a sender that is not surewire's and never says so)",

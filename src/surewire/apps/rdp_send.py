@@ -7,6 +7,7 @@ import random
 import time
 
 from surewire.apps import exit_codes, rdp_tool
+from surewire.apps.arguments import ToolParser
 from surewire.apps.console import complain, human
 from surewire.apps.packet_lines import address_text
 from surewire.apps.rdp_run import Run
@@ -22,7 +23,7 @@ from surewire.rdp.sender import RdpSender
 _USAGE = "sender_ip sender_port receiver_ip receiver_port sender_file_name"
 
 
-def make_parser(prog: str) -> rdp_tool.ToolParser:
+def make_parser(prog: str) -> ToolParser:
     """The command line."""
     parser = rdp_tool.make_parser(prog, "Send a file to an RDP receiver (rdpr) over UDP.", _USAGE)
     parser.add_argument("sender_ip", help="address to send from")

@@ -7,24 +7,16 @@ import json
 import os
 import stat
 import sys
-from typing import NoReturn
 
 from surewire import __version__
 from surewire.apps import exit_codes
+from surewire.apps.arguments import ToolParser, seconds
 from surewire.apps.console import complain, os_reason
 from surewire.core.config import TransportConfig
 from surewire.core.units import NS_PER_S
 from surewire.drivers.udp import UdpSocket
 from surewire.errors import ConfigError
 from surewire.rdp.config import RdpConfig
-
-
-class ToolParser(argparse.ArgumentParser):
-    """A parser whose complaints are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(self.prog, f"{message} (see {self.prog} --help)")
-        sys.exit(exit_codes.USAGE)
 
 
 def make_parser(prog: str, description: str, usage: str) -> ToolParser:
@@ -75,17 +67,6 @@ def peer_port(text: str) -> int:
     value = port(text)
     if not value:
         raise argparse.ArgumentTypeError("nobody can be at port 0: 1 to 65535 expected")
-    return value
-
-
-def seconds(text: str) -> float:
-    """An argument that is a time in seconds, more than 0 and at most a day."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds between 0 and 86400")
     return value
 
 

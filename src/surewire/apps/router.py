@@ -21,13 +21,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from surewire.apps.arguments import parse_destination, parse_endpoint
 from surewire.apps.console import is_error_terminal, say
 from surewire.apps.router_options import (
     NS_PER_S,
     add_path_arguments,
     link_config,
-    parse_destination,
-    parse_endpoint,
     parse_seconds,
 )
 from surewire.apps.router_report import live_text, relay_records, silence, summary_text, warning

@@ -25,30 +25,6 @@ _DEFAULT = LinkConfig()
 T = TypeVar("T")
 
 
-def parse_endpoint(text: str) -> tuple[str, int]:
-    """Split `HOST:PORT`; an IPv6 address stands in brackets. Port 0..65535.
-
-    Raises:
-        ArgumentTypeError: the text is none.
-    """
-    host, colon, port_text = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise argparse.ArgumentTypeError(f"an IPv6 address needs brackets, as in [::1]:5000, not '{text}'")
-    if not (colon and host and port_text.isascii() and port_text.isdigit()) or int(port_text) > 65535:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, not '{text}'")
-    return host, int(port_text)
-
-
-def parse_destination(text: str) -> tuple[str, int]:
-    """As `parse_endpoint`, but port 0 is no place to send to."""
-    host, port = parse_endpoint(text)
-    if port == 0:
-        raise argparse.ArgumentTypeError(f"port 0 cannot be sent to: '{text}'")
-    return host, port
-
-
 def argument_type(parse: Callable[[object], T]) -> Callable[[str], T]:
     """The same reader of a text, with the error argparse turns into one line."""
 

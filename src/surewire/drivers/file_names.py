@@ -14,6 +14,7 @@ import stat
 from surewire.errors import DestinationError
 
 _NAME_TRIES = 100
+_NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _NO_DIRECTORY_SYNC = frozenset({errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EPERM})
 
 _KINDS = (
@@ -26,8 +27,10 @@ _KINDS = (
 )
 
 
-def replaceable(path: str) -> str:
+def replaceable(path: str, *, follow: bool = True) -> str:
     """Return the absolute path of the file that `path` names or will name.
+
+    With `follow` a symbolic link stands for what it points to; without, it is no place for a file.
 
     Raises:
         DestinationError: it is no place for a file.
@@ -35,7 +38,8 @@ def replaceable(path: str) -> str:
     """
     if path.endswith(os.sep):
         raise DestinationError(f"cannot write {path}: it names a folder, not a file")
-    target = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    target = os.path.realpath(path) if follow else os.path.join(os.path.realpath(folder), name)
     folder = os.path.dirname(target)
     folder_found = os.stat(folder)
     if not stat.S_ISDIR(folder_found.st_mode):
@@ -43,6 +47,8 @@ def replaceable(path: str) -> str:
     found: os.stat_result | None = None
     with contextlib.suppress(FileNotFoundError):
         found = os.lstat(target)
+    if found is not None and stat.S_ISLNK(found.st_mode) and not follow:
+        raise DestinationError(f"cannot write {path}: it is a symbolic link, not a regular file")
     if found is not None and not stat.S_ISREG(found.st_mode):
         raise DestinationError(f"cannot write {path}: it is {kind_of(found)}, not a regular file")
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -88,6 +94,36 @@ def create_beside(target: str) -> tuple[int, str]:
                 raise
         return descriptor, temporary
     raise FileExistsError(errno.EEXIST, f"no free temporary name beside {target}")
+
+
+def give_name(temporary: str, target: str, *, overwrite: bool) -> None:
+    """Rename `temporary`, atomically, to `target` in the same folder.
+
+    Raises:
+        FileExistsError: there is a `target`, and `overwrite` is false.
+        OSError: that failed; `temporary` still has its name.
+    """
+    if overwrite:
+        os.replace(temporary, target)
+        return
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(temporary, target)  # the best there is where files have one name only
+        return
+    os.unlink(temporary)
+
+
+def mode_within(mode: int, given: int) -> int:
+    """The permissions of `mode` that a new file may have, whose umask gave it `given`; its owner may always use it.
+
+    A umask says nothing about executing here, as files are created without that; who may read may execute.
+    """
+    return mode & 0o777 & (given | (given & 0o444) >> 2) | 0o600
 
 
 def sync_directory(folder: str) -> None:

@@ -204,22 +204,21 @@ class FileSink:
             DestinationError: they cannot be stored; some of them may have been.
             LocalProtocolError: the sink has ended.
         """
-        length = sum(map(len, pieces))
+        # Joined, because file systems take one long piece up to twice as fast as many short ones.
+        data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        length = len(data)
         if not length:
             return
         descriptor, _ = self._open()
         try:
-            done = os.pwritev(descriptor, pieces, offset) if len(pieces) <= _MAX_PIECES else 0
-            if done < length:
-                _write_rest(descriptor, memoryview(b"".join(pieces)), done, offset)
+            _write(descriptor, data, offset)
         except OSError as error:
             raise self._failed(error) from error
         self._written.add(offset, offset + length)
         if not self._hashes:
             return
         if offset == self._hashed:
-            for piece in pieces:
-                self._hash.update(piece)
+            self._hash.update(data)
             self._hashed += length
         elif offset < self._hashed:
             self._rewritten = True
@@ -389,10 +388,10 @@ class FileSink:
         return DestinationError(f"cannot write {self._path}: {reason_of(error)}")
 
 
-def _write_rest(descriptor: int, data: memoryview, done: int, offset: int) -> None:
-    """Write data[done:], `data` belonging at `offset`, until all of it is stored."""
-    while done < len(data):
-        count = os.pwrite(descriptor, data[done:], offset + done)
+def _write(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`."""
+    while data:
+        count = os.pwrite(descriptor, data, offset)
         if count == 0:
             raise OSError(errno.EIO, "the file system stores no more")
-        done += count
+        data, offset = data[count:], offset + count

@@ -1,0 +1,140 @@
+"""Files that the application has opened, to send from and to receive into at any offset.
+
+They stay the application's: not closed here, and their positions are not moved. What a transfer needs beyond that,
+a name that stands for a whole file, is in `surewire.drivers.files`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from typing import Protocol
+
+from surewire.core.trains import Buffer
+from surewire.errors import ConfigError, DestinationError, LocalProtocolError, SourceChanged
+from surewire.transfer.files import Sink
+
+_MAX_PIECES = os.sysconf("SC_IOV_MAX")
+
+
+class HasDescriptor(Protocol):
+    """A file object of the operating system."""
+
+    def fileno(self) -> int: ...
+
+
+def descriptor_of(file: int | HasDescriptor) -> int:
+    """The descriptor of a regular file.
+
+    Raises:
+        ConfigError: it is something else, or closed.
+    """
+    try:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"not an open file: {error}") from error
+    if not is_regular:
+        raise ConfigError("only regular files can be read or written at any offset; use sendall and recv")
+    return descriptor
+
+
+class OpenSource:
+    """Bytes [start, start + size) of an open file; offsets here count from `start`."""
+
+    def __init__(self, descriptor: int, start: int, count: int | None) -> None:
+        """Fix the size; `count` None: up to the present end of the file.
+
+        Raises:
+            ConfigError: the file has not as many bytes.
+        """
+        there = os.fstat(descriptor).st_size
+        self._descriptor = descriptor
+        self._start = start
+        self.size = there - start if count is None else count
+        if start < 0 or self.size < 0 or start + self.size > there:
+            raise ConfigError(f"bytes {start} to {start + self.size} of a file of {there}")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes from `offset`.
+
+        Raises:
+            SourceChanged: the file has become shorter, or cannot be read.
+        """
+        data = bytearray(length)
+        self.read_into(offset, [memoryview(data)])
+        return bytes(data)
+
+    def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
+        """Fill the views, one after the other, from `offset` on; raises like `read_at`."""
+        length = sum(map(len, views))
+        if offset < 0 or offset + length > self.size:
+            raise LocalProtocolError(f"read of {length} bytes at {offset} in a source of {self.size} bytes")
+        try:
+            if len(views) > _MAX_PIECES or os.preadv(self._descriptor, views, self._start + offset) < length:
+                self._read_one_by_one(offset, views)
+        except OSError as error:
+            raise SourceChanged(f"the file can no longer be read: {error.strerror}") from error
+
+    def _read_one_by_one(self, offset: int, views: Sequence[memoryview]) -> None:
+        position = self._start + offset
+        for view in views:
+            done = 0
+            while done < len(view):
+                count = os.preadv(self._descriptor, [view[done:]], position)
+                if count == 0:
+                    raise SourceChanged("the file became shorter while it was being sent")
+                done += count
+                position += count
+
+
+class KeptError:
+    """A sink whose first error is kept in `error`, instead of meeting the connection in the middle of its work."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.error: DestinationError | None = None
+
+    def write_at(self, offset: int, pieces: Sequence[Buffer]) -> None:
+        """Store the pieces, unless an earlier one could not be stored."""
+        if self.error is None:
+            try:
+                self._sink.write_at(offset, pieces)
+            except DestinationError as error:
+                self.error = error
+
+    def digest(self, size: int) -> bytes:
+        """The sink's."""
+        return self._sink.digest(size)
+
+    def commit(self, size: int) -> None:
+        """The sink's."""
+        self._sink.commit(size)
+
+
+class OpenSink:
+    """Stores bytes in an open file from offset `start` on."""
+
+    def __init__(self, descriptor: int, start: int) -> None:
+        self._descriptor = descriptor
+        self._start = start
+
+    def write_at(self, offset: int, pieces: Sequence[Buffer]) -> None:
+        """Store the pieces end to end from `offset`.
+
+        Raises:
+            DestinationError: they cannot be stored (disk full).
+        """
+        # one write of joined pieces is three times as fast as one of many pieces, where the file is in memory
+        data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        position = self._start + offset
+        try:
+            while data:
+                count = os.pwrite(self._descriptor, data, position)
+                if count == 0:
+                    raise OSError(errno.EIO, "the file system stores no more")
+                data, position = data[count:], position + count
+        except OSError as error:
+            raise DestinationError(f"the file cannot be written: {error.strerror}") from error
