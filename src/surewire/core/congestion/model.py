@@ -24,7 +24,7 @@ from enum import Enum, auto
 from surewire.core.congestion.bandwidth import BandwidthFilter
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.congestion.loss_floor import LossFloor
-from surewire.core.congestion.rounds import Rounds
+from surewire.core.congestion.rounds import LATENESS, Rounds
 from surewire.core.congestion.rtt_probe import RttProbe
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
@@ -98,9 +98,11 @@ class PathModel:
         if self.mode is _PROBE_RTT:
             return max(self._bdp // 2, _MIN_SEGMENTS * self._segment)
         gain, least = (3, _INITIAL_SEGMENTS) if is_starting else (_CWND_GAIN, _MIN_SEGMENTS)
-        quantum = max(self.pacing_rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
-        # Both hosts work on whole trains; at gigabytes a second they need a millisecond to come round to it.
-        slack = max(3 * min(self._max_train, quantum), quantum)
+        rate = self.pacing_rate
+        quantum = max(rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
+        # Both hosts work on whole trains, and come round to them late where they share processors. Where that takes
+        # longer than the path, the window and not the path would bound the rate, and be taken for the path's.
+        slack = max(3 * min(self._max_train, quantum), rate * LATENESS // NS_PER_S)
         return max(gain * self._bdp + slack, least * self._segment)
 
     @property

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
+LATENESS = 5 * NS_PER_MS
+"""How late (ns) a host may be that shares its processors: such a wait is no queue."""
+
 _MIN_RTT_EPOCH = 5 * NS_PER_S  # the minimum spans one to two epochs
 _ENOUGH_SAMPLES = 16
 _ENOUGH_ROUNDS = 4
@@ -54,7 +57,7 @@ class Rounds:
             self._epoch_end = now + _MIN_RTT_EPOCH
         self._epochs = (self._epochs[0], min(self._epochs[1], rtt))
         self.min_rtt = min(self._epochs[0] or rtt, self._epochs[1])
-        has_queue = rtt > self.min_rtt * 5 // 4 + NS_PER_MS
+        has_queue = rtt > self.min_rtt * 5 // 4 + LATENESS
         self.queue_rounds = self.queue_rounds + 1 if has_queue else 0
 
     def on_path_seen(self, rtt: int, now: int) -> None:
