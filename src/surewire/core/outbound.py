@@ -276,6 +276,8 @@ class Outbound:
         is_progress = position > board.una
         if is_progress:
             ranges, echo = self._byte_acks.numbers(self.log, position)
+            if self._probing.count:
+                echo = None  # it may answer a probe, and the acknowledgments that answered the rest may be lost
             self._on_numbers(ranges, echo=echo, ack_delay=0, now=now)
             if board.on_acked(0, position):
                 self.advanced_at = now
