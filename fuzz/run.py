@@ -1,7 +1,7 @@
 """Drives one of the harnesses by atheris: python -m fuzz.run NAME [libFuzzer's options and corpus folders].
 
-Names: decode_text, decode_compact, rdp_connection, streamer_connection. Seeds are written to the first corpus
-folder, if one is named and empty. Only this file needs atheris.
+Names: decode_text, decode_compact, rdp_connection, streamer_connection, native_connection. Seeds are written to the
+first corpus folder, if one is named and empty. Only this file needs atheris.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-NAMES = ("decode_text", "decode_compact", "rdp_connection", "streamer_connection")
+NAMES = ("decode_text", "decode_compact", "rdp_connection", "streamer_connection", "native_connection")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from fuzz.native_peer import MS
+from fuzz.native_peer import MS, S
 from surewire.core.state import State
 from surewire.impair import LinkConfig
 from tests.unit.native.pair import (
@@ -119,3 +119,18 @@ def test_the_peer_of_a_confirmed_end_cannot_spoil_it(verb: str) -> None:
     else:
         pair.client.it.close(now=pair.now)
     check_all(pair, b"from the client", b"from the server")
+
+
+def silent(sender: str, start: int, stop: int) -> Path:
+    """Nothing of what this side sends in this time gets through; "" means both sides."""
+    return dropping(lambda hop: start <= hop.now < stop and hop.sender.startswith(sender))
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+@pytest.mark.parametrize("sender", ["", "client", "server"])
+@pytest.mark.parametrize("seconds", [3, 10, 20])
+def test_an_outage_at_any_moment_of_the_ending(how: str, sender: str, seconds: int) -> None:
+    """Nothing gets through for so long: the one that is still there when it is over is answered."""
+    for begin in range(5, 110, 7):
+        path = silent(sender, S + begin * MS, S + begin * MS + seconds * S)
+        check_all(ending(how, path), b"from the client", b"from the server", seconds=60)

@@ -184,7 +184,7 @@ def test_a_client_that_never_answers_is_dropped_without_a_word() -> None:
     world.connect(player)
     world.run(2)
     assert world.server.endpoint.half_open == 1
-    world.run(1.1)
+    world.run(3)
     assert world.server.endpoint.stats.expired == 1
     assert world.server.accepted == []
     world.run(60)

@@ -175,8 +175,8 @@ class Stuttering(Connection):
 
     def poll_transmit(self, *, now: int) -> Train | None:
         if self._again is not None:
-            train, self._again = self._again, None
-            return train
+            again, self._again = self._again, None
+            return again
         train = super().poll_transmit(now=now)
         if train is not None and self.state is State.ESTABLISHED:
             self._again = train._replace(buffers=[b"".join(train.buffers)])
@@ -211,10 +211,19 @@ def test_a_connection_that_breaks_a_promise_is_caught(kind: type[Connection], ru
     )
     case = dataclasses.replace(CASE, talks=(write,), server=small)
     if kind is Deaf:
-        waits = {"idle_timeout": 120 * S, "handshake_timeout": 120 * S}
-        patient = NativeConfig(transport=dataclasses.replace(NativeConfig().transport, **waits))
+        transport = dataclasses.replace(NativeConfig().transport, idle_timeout=120 * S, handshake_timeout=120 * S)
+        patient = NativeConfig(transport=transport)
         case = dataclasses.replace(
             CASE, client=patient, server=patient, limits=AdmissionConfig(handshake_timeout=60 * S)
         )
     result = NativeRun(case, kind=kind).run()
     assert rule in {violation.partition(":")[0].partition(" at ")[0] for violation in result.violations}
+
+
+def test_a_change_of_address_on_a_very_long_path_ends_the_conversation_one_way_or_the_other() -> None:
+    """A round trip of 6 s: the answer to a challenge comes when nobody waits for it any more. It went on for hours."""
+    down, nat = LinkConfig(delay=3 * NS_PER_S), Rebinding(first=5 * NS_PER_MS, every=NS_PER_S)
+    path = FuzzPath(up=LinkConfig(delay=50 * NS_PER_MS, rate=50_000), down=down, rebinding=nat)
+    plans = Plan(give_up=10 * NS_PER_S)
+    result = run_case(NativeCase(seed=1, path=path, talks=(Talk(client=plans, server=plans),)))
+    assert result.violations == () and result.ended_at < 600 * NS_PER_S

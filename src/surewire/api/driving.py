@@ -361,11 +361,11 @@ class EndpointDriver:
         try:
             while True:
                 with self.lock, self:
+                    self._send()  # first, as a connection may be over with what it sends
                     if self._waiters or self._failure is not None:
                         return
                     if not (self._is_kept or self.endpoint.connections):
                         return
-                    self._send()
                     self._has_news = False  # it waits for nothing
                     pause, writable = self._prepare_sleep(_NEVER)
                 self._sleeper.sleep(pause, writable=writable)

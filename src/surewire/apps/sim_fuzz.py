@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="J",
         help="processes, default %(default)s (all cores)",
     )
-    parser.add_argument("--protocol", choices=PROTOCOLS, help="default both")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="default all")
     parser.add_argument("--time-limit", type=_seconds, metavar="S", help="begin no more cases after so many seconds")
     parser.add_argument(
         "--minimize", action="store_true", help="make the first 5 failing cases smaller, and write each to a file"

@@ -1,4 +1,4 @@
-"""`surewire sim matrix`: every scenario by RDP and Streamer in virtual time, and what has changed since the last time.
+"""`surewire sim matrix`: every scenario by every protocol in virtual time, and what has changed since the last time.
 
 This file is the command: arguments in, runs on all cores, a table out, into a document or against it. What the exit
 statuses mean is in `EPILOG`.
@@ -30,7 +30,7 @@ from surewire.lab.sweeps.matrix import (
 )
 
 DESCRIPTION = f"""\
-Run every scenario by RDP and Streamer in virtual time, {len(SEEDS)} seeds each, and print the
+Run every scenario by every protocol in virtual time, {len(SEEDS)} seeds each, and print the
 medians as a table; or write it into a document, or compare it with what stands there.
 """
 

@@ -51,10 +51,10 @@ def chosen_scenario(args: argparse.Namespace) -> Scenario:
 
 
 def protocols(text: str) -> tuple[Protocol, ...]:
-    """An argument that is one protocol or several: `rdp,streamer`."""
+    """An argument that is one protocol or several: `rdp,native`."""
     names = text.split(",")
     if len(set(names)) < len(names) or not set(names) <= set(PROTOCOLS):
-        raise argparse.ArgumentTypeError(f"expected {','.join(PROTOCOLS)} or one of them, not '{text}'")
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(PROTOCOLS)}, not '{text}'")
     return tuple(protocol for name in names for protocol in PROTOCOLS if protocol == name)
 
 

@@ -18,7 +18,7 @@ from surewire.lab.proof.fuzz import check_case, run_case
 from surewire.lab.proof.fuzz_case import FuzzCase, as_json, from_json, protocol_of
 from surewire.lab.proof.fuzz_cases import PROTOCOLS, draw_case
 from surewire.lab.proof.fuzz_expect import is_benign
-from surewire.lab.proof.fuzz_trace import PacketWriter, describe_rdp, describe_streamer
+from surewire.lab.proof.fuzz_trace import PacketWriter, describe_native, describe_rdp, describe_streamer
 from surewire.lab.proof.fuzz_world import ORIGIN
 from surewire.sim import Tap
 
@@ -30,7 +30,8 @@ Run one case of the fuzzer again, from its seed or from the file that
 EPILOG = """\
 With --trace each packet has a line: when, from where to where, and what it says; sent
 packets at the margin, arrivals indented. Streamer's numbers are shown as they are
-sent, shortened. --show prints the case itself, which --case takes back.
+sent, shortened; of sealed native datagrams only the header is. --show prints the case
+itself, which --case takes back.
 
 exit status:
   0    nothing is wrong with the run
@@ -41,6 +42,7 @@ exit status:
 """
 
 _PROG = "surewire sim replay"
+_DESCRIBE = {"rdp": describe_rdp, "streamer": describe_streamer, "native": describe_native}
 _FAILED = 1
 
 
@@ -84,5 +86,4 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tracers(case: FuzzCase) -> Sequence[Tap]:
-    describe = describe_rdp if protocol_of(case) == "rdp" else describe_streamer
-    return [PacketWriter(print, describe, origin=ORIGIN)]
+    return [PacketWriter(print, _DESCRIBE[protocol_of(case)], origin=ORIGIN)]

@@ -76,7 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--over", nargs="+", action="extend", type=_axis, default=[], metavar="AXIS=V,V", help="what is varied"
     )
     parser.add_argument(
-        "--protocol", type=protocols, default=PROTOCOLS[:1], metavar="P,P", help="rdp, streamer or both, default rdp"
+        "--protocol",
+        type=protocols,
+        default=PROTOCOLS[:1],
+        metavar="P,P",
+        help="rdp, streamer, native or several, default rdp",
     )
     parser.add_argument(
         "--seeds", type=_seeds, default=10, metavar="N", help="runs of each combination, default %(default)s"

@@ -144,10 +144,12 @@ class Outbound:
         """When the peer, if it goes on answering, has taken none of what was sent for too long; None if nothing is.
 
         Silence is not all: where long datagrams vanish and short ones pass, as behind a wrong path MTU, the peer
-        is heard for ever. A closed window is no stall (RFC 9293 §3.8.6.1), nor is an end that is not acknowledged.
+        is heard for ever. A closed window is no stall (RFC 9293 §3.8.6.1), nor, but for `is_end_prompt`, is an end
+        that is not acknowledged.
         """
         board = self.scoreboard
-        is_open = board.una < min(board.size, board.next_offset) and not self.is_window_closed
+        end = board.next_offset if self.rules.is_end_prompt else min(board.size, board.next_offset)
+        is_open = board.una < end and not self.is_window_closed
         return self.advanced_at + self._config.stall_limit if is_open else None
 
     def ask(self) -> None:

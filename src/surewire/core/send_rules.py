@@ -28,11 +28,13 @@ class SendRules:
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
+        is_end_prompt: the peer acknowledges the end mark as soon as it arrives, whatever it has to do with the data.
         max_closing_pto: longest wait between probes once all data are acknowledged, ns.
     """
 
     __slots__ = (
         "has_byte_acks",
+        "is_end_prompt",
         "max_ack_delay",
         "max_closing_pto",
         "max_offset",
@@ -54,4 +56,5 @@ class SendRules:
         self.max_offset = 0
         self.may_finish_early = False
         self.has_byte_acks = True
+        self.is_end_prompt = False
         self.max_closing_pto = config.max_closing_pto

@@ -323,7 +323,8 @@ class Connection:
             deadline = paths.next_deadline()
             if deadline is None:
                 return None
-            probe, emit = paths.poll_challenge(now=now), frames.emit_path_challenge
+            pto = self._sending.outbound.rtt.pto(0)
+            probe, emit = paths.poll_challenge(now=now, pto=pto), frames.emit_path_challenge
             self._timers.set(Timer.PATH_CHALLENGE, paths.next_deadline())
         return None if probe is None else self._sending.aside(emit(probe.data), probe.address, length=probe.budget)
 

@@ -14,9 +14,12 @@ from __future__ import annotations
 from surewire.core.trains import Address, Train
 from surewire.core.units import NS_PER_MS
 
-MAX_REPEATS = 6
+MAX_REPEATS = 24
 FIRST_WAIT = 50 * NS_PER_MS
-"""Before it is said the second time; each further wait is twice as long, so six times take 3.2 s at least."""
+"""Before it is said the second time; each further wait is twice as long, up to `LONGEST_WAIT`."""
+
+LONGEST_WAIT = 1_500 * NS_PER_MS
+"""Shorter than a peer's longest wait between two questions, so that an outage ends with the next of them."""
 
 
 class LastWord:
@@ -36,5 +39,5 @@ class LastWord:
         if nbytes < size or self._repeats >= MAX_REPEATS or now < self._next_at:
             return None
         self._repeats += 1
-        self._next_at = now + (FIRST_WAIT << self._repeats)
+        self._next_at = now + min(FIRST_WAIT << self._repeats, LONGEST_WAIT)
         return Train([self._datagram], size, size, source)

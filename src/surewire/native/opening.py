@@ -23,6 +23,7 @@ from surewire.wire.native_parameters import Parameters
 VERSIONS = (wire.VERSION,)
 """What this side speaks, best first."""
 
+_QUICK_TRIES = 4  # at 30% loss each way one of these is answered nearly always; doubling would wait for seconds
 _LONGEST_INTERVAL = NS_PER_S  # between two HELLOs
 
 
@@ -77,7 +78,7 @@ class ClientOpening:
 
     def next_at(self, now: int) -> int:
         """When the next HELLO is due if nothing has come by then."""
-        wait = 2 * self._config.transport.initial_rtt << min(len(self.sent_at) - 1, 8)
+        wait = 2 * self._config.transport.initial_rtt << min(max(len(self.sent_at) - _QUICK_TRIES, 0), 8)
         return now + min(wait, _LONGEST_INTERVAL)
 
     def on_retry(self, packet: wire.Retry) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
+from typing import NamedTuple
 
 from surewire.core.sent_log import SentRun
 from surewire.core.trains import Address, Train
@@ -88,6 +89,30 @@ class Scratch:
         return found
 
 
+class Part(NamedTuple):
+    """As much of a run as one train carries: bytes [offset, stop), `segment` in a datagram, numbers from `first` on."""
+
+    first: int
+    datagrams: int
+    offset: int
+    stop: int  # one more than the last byte where the end mark is in it
+    segment: int
+
+
+def parts_of(run: SentRun, most: int) -> list[Part]:
+    """A run, cut so that each part has `most` datagrams, and the last one what is left."""
+    if run.count <= most:
+        return [Part(run.first, run.count, run.offset, run.stop, run.segment)]
+    step = most * run.segment
+    starts = range(0, run.count, most)
+    parts = [
+        Part(run.first + at, most, run.offset + index * step, run.offset + (index + 1) * step, run.segment)
+        for index, at in enumerate(starts)
+    ]
+    parts[-1] = parts[-1]._replace(datagrams=run.count - starts[-1], stop=run.stop)
+    return parts
+
+
 class Packer:
     """Writes the datagrams of one connection."""
 
@@ -103,37 +128,37 @@ class Packer:
         """Bytes of a full datagram that are not the stream's."""
         return HEADER_SIZE + DATA_HEAD_SIZE + self._keys.overhead
 
-    def train(self, runs: list[SentRun], size: int, read_into: ReadInto, destination: Address) -> Train:
-        """Datagrams for these runs, whose numbers are consecutive, as one train.
+    def train(self, parts: list[Part], size: int, read_into: ReadInto, destination: Address) -> Train:
+        """Datagrams for these parts, whose numbers are consecutive, as one train.
 
-        `size` is the stream's, by which the end mark is told from bytes. All runs were cut into segments of one
+        `size` is the stream's, by which the end mark is told from bytes. All were cut into segments of one
         length. What is shorter is padded, but for the very last, as only that may be a shorter datagram.
         """
-        segment = max(min(run.segment, min(run.stop, size) - run.offset) for run in runs)
+        segment = max(min(part.segment, min(part.stop, size) - part.offset) for part in parts)
         stride = segment + self.overhead()
         slots = self._scratch.layout(stride, self._keys.overhead)
         payloads = slots.behind(DATA_HEAD_SIZE)
         index, last_length = 0, stride
-        for run in runs:
-            length = min(run.stop, size) - run.offset
+        for part in parts:
+            length = min(part.stop, size) - part.offset
             full, rest = divmod(length, segment) if segment else (0, 0)
             if full:
-                if index or not self._write_all_heads(slots, full, run.first, run.offset, segment):
-                    self._write_heads(slots, index, full, run.first, run.offset, segment)
-                read_into(run.offset, payloads[index : index + full])
+                if index or not self._write_all_heads(slots, full, part.first, part.offset, segment):
+                    self._write_heads(slots, index, full, part.first, part.offset, segment)
+                read_into(part.offset, payloads[index : index + full])
                 index += full
             pad = 0
-            if full < run.count:
-                pad = segment - rest if run is not runs[-1] else 0
-                last_length = stride if run is not runs[-1] else stride - segment + rest
-                number, offset = run.first + full, run.offset + full * segment
+            if full < part.datagrams:
+                pad = segment - rest if part is not parts[-1] else 0
+                last_length = stride if part is not parts[-1] else stride - segment + rest
+                number, offset = part.first + full, part.offset + full * segment
                 if rest:
                     read_into(offset, [payloads[index][pad : pad + rest]])
                 self._write_odd_head(slots, index, number, offset, pad)
                 index += 1
-            if run.stop > size:
+            if part.stop > size:
                 slots.buffer[(index - 1) * stride + HEADER_SIZE + pad] = _DATA_END
-        return self._seal(slots, index, last_length, runs[0].first, destination)
+        return self._seal(slots, index, last_length, parts[0].first, destination)
 
     def datagram(
         self,
@@ -141,7 +166,7 @@ class Packer:
         frames: bytes,
         destination: Address,
         *,
-        run: SentRun | None = None,
+        run: Part | None = None,
         size: int = 0,
         read_into: ReadInto | None = None,
         length: int = 0,

@@ -38,7 +38,8 @@ PADDED = 1200
 """Bytes of a datagram with a challenge or response, if allowed: it shows that the path takes them (RFC 9000 §8.2.1)."""
 
 ROUNDS = 5
-"""Times that a challenge is sent. The waits between double from `FIRST_WAIT`, so an address has 3.1 s to answer."""
+"""Times that a challenge is sent. The waits between double from `FIRST_WAIT`, so an address has 3.1 s to answer; 31 probe
+timeouts where one takes longer."""
 
 FIRST_WAIT = 100 * NS_PER_MS
 """Wait before the second challenge, and for as long no other address can replace the one on trial."""
@@ -98,13 +99,13 @@ class _Trial:
         self.deadline = now
         self.has_moved = False
 
-    def begin_round(self, now: int) -> bool:
-        """Ask once more, if it is time; False when the last round is over."""
+    def begin_round(self, now: int, *, wait: int) -> bool:
+        """Ask once more, if it is time; False when the last round is over. `wait` (ns) is that for the first answer."""
         if now < self.deadline:
             return True
         if self.rounds == ROUNDS:
             return False
-        self.deadline = now + (FIRST_WAIT << self.rounds)
+        self.deadline = now + (wait << self.rounds)
         self.rounds += 1
         self.asked.clear()
         if not self.has_moved:
@@ -180,12 +181,12 @@ class Paths:
             trial.left = AMPLIFICATION * nbytes
             self._next_trial_at = now + FIRST_WAIT
 
-    def poll_challenge(self, *, now: int) -> PathProbe | None:
-        """The next challenge to send now; call until None."""
+    def poll_challenge(self, *, now: int, pto: int = 0) -> PathProbe | None:
+        """The next challenge to send now; call until None. An answer takes `pto` (ns) at most (RFC 9000 §8.2.4)."""
         trial = self._trial
         if trial is None:
             return None
-        if not trial.begin_round(now):
+        if not trial.begin_round(now, wait=max(FIRST_WAIT, pto)):
             self._trial = None
             if trial.has_moved:
                 self._hold = HOLD

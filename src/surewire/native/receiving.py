@@ -17,7 +17,7 @@ from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
-from surewire.wire.native_datagram import SHORT, restore_number
+from surewire.wire.native_datagram import KEY_PHASE, SHORT, restore_number
 from surewire.wire.slots import Slots
 
 _OFFSET = Struct(">Q")
@@ -166,8 +166,10 @@ class Receiving:
             number = restore_number(low, self._newest + 1)
             if form == keys.form:
                 is_genuine = keys.current.open(slots, index, number)
-            else:
+            elif form ^ keys.form == KEY_PHASE:
                 is_genuine = keys.open_other(slots, index, number)
+            else:
+                continue  # no datagram of this version
             if is_genuine:
                 self._note_opened(number, 1)
                 self._take_one(slots, index, number, others, now)

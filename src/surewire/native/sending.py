@@ -13,7 +13,6 @@ from surewire.core.congestion import PathModel
 from surewire.core.outbound import Outbound
 from surewire.core.path_mtu import PathMtu
 from surewire.core.rtt import RttEstimator
-from surewire.core.sent_log import SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Train
 from surewire.core.units import NS_PER_MS
@@ -22,11 +21,12 @@ from surewire.native.config import LEAST_DATAGRAM, NativeConfig
 from surewire.native.incoming import Incoming
 from surewire.native.keys import SendingKeys
 from surewire.native.outgoing import Outgoing
-from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Scratch
+from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Part, Scratch, parts_of
 from surewire.native.receiving import Receiving
 from surewire.native.statistics import ConnectionStats, Counters
 from surewire.wire import native_frames as frames
 
+_TRAINS_AT_ONCE = 4  # where the rate allows it: what it takes to decide what is sent is then done once for them
 _MAX_DATAGRAMS = 64  # in a train: UDP_MAX_SEGMENTS of kernels before 6.9
 _NUMBERS_TO_ASK_AGAIN = 1_024  # datagrams between two pings for a change of keys: one may be lost
 _RIDE_BELOW = LEAST_DATAGRAM // 2  # bytes of the stream in a datagram that still has room for an acknowledgment
@@ -58,12 +58,14 @@ class Sending:
         rules = self.outbound.rules
         rules.has_byte_acks = False
         rules.may_finish_early = True
+        rules.is_end_prompt = True
         self.outbound.scoreboard.end_rides = True
         self._most = MAX_TRAIN_BYTES  # bytes of a datagram that the peer takes
         self.path_mtu = self._search(self._most, now)
         self._packer: Packer | None = None
         self._keys: SendingKeys | None = None
-        self._runs: deque[SentRun] = deque()  # logged as sent, and not made into datagrams yet
+        self._per_train = 1  # datagrams
+        self._parts: deque[Part] = deque()  # logged as sent, and not made into datagrams yet
         self._largest_acked = -1  # packet number, of those without bytes of the stream, too
         self._ask_again_at = 0  # packet number from which on a ping for the sake of the next key may go out
         self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
@@ -101,9 +103,9 @@ class Sending:
             return
         size = self.path_mtu.size
         self.outbound.set_segment(size - self._packer.overhead())
-        self.outbound.rules.max_train = self.outbound.rules.max_runs = min(
-            MAX_TRAIN_BYTES // size, _MAX_DATAGRAMS, self._config.transport.max_train
-        )
+        self._per_train = min(MAX_TRAIN_BYTES // size, _MAX_DATAGRAMS, self._config.transport.max_train)
+        self.outbound.rules.max_train = _TRAINS_AT_ONCE * self._per_train
+        self.outbound.rules.max_runs = self._per_train
 
     # What the connection wants said.
 
@@ -130,7 +132,7 @@ class Sending:
             return
         outbound.rules.max_offset = max(outbound.rules.max_offset, ack.position + ack.window)
         self._largest_acked = max(self._largest_acked, ack.ranges[0][1] - 1)
-        waiting = min((run.offset for run in self._runs), default=board.size) if self._runs else board.size
+        waiting = min((part.offset for part in self._parts), default=board.size) if self._parts else board.size
         self.stream.discard_acked(min(board.una, waiting))
         if before != (board.una, outbound.log.largest_acked):
             is_long = outbound.log.bytes_in_flight != in_flight
@@ -200,29 +202,30 @@ class Sending:
         packer, keys = self._packer, self._keys
         if packer is None or keys is None:
             return None
-        if not self._runs:
+        if not self._parts:
             self._update_keys(keys)
             train = self._poll_words(packer, receiving, destination, now)
             if train is None and receiving.tracker.is_due and not self._has_little:
                 train = self._acknowledge(b"", packer, receiving, destination, now)
             if train is not None:
                 return train
-            self._runs.extend(self.outbound.poll_runs(now=now))
-            if not self._runs:
-                return self._acknowledge(b"", packer, receiving, destination, now) if receiving.tracker.is_due else None
-            for run in self._runs:
+            for run in self.outbound.poll_runs(now=now):
                 if run.retransmission:
                     self._counters.retransmitted_bytes += run.nbytes
-        runs = self._take_runs()
+                self._parts.extend(parts_of(run, self._per_train))
+            if not self._parts:
+                return self._acknowledge(b"", packer, receiving, destination, now) if receiving.tracker.is_due else None
+        parts = self._take_parts()
         size = self.outbound.scoreboard.size
-        first = runs[0]
-        if first.count == 1 and len(runs) == 1 and first.nbytes < _RIDE_BELOW and self._is_ack_worth_it(receiving):
-            ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now)
+        first = parts[0]
+        if first.datagrams == 1 and len(parts) == 1:
+            rides = first.stop - first.offset < _RIDE_BELOW and self._is_ack_worth_it(receiving)
+            ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now) if rides else b""
             train = packer.datagram(
                 first.first, ack, destination, run=first, size=size, read_into=self.stream.read_into
             )
         else:
-            train = packer.train(runs, size, self.stream.read_into, destination)
+            train = packer.train(parts, size, self.stream.read_into, destination)
         return self._counted(train)
 
     def _is_ack_worth_it(self, receiving: Receiving) -> bool:
@@ -241,15 +244,14 @@ class Sending:
             self._ask_again_at = number + _NUMBERS_TO_ASK_AGAIN
             self.say(frames.emit_ping())
 
-    def _take_runs(self) -> list[SentRun]:
-        """As many of the runs that wait as fit one train."""
-        runs: list[SentRun] = []
-        queue = self._runs
-        room = self.outbound.rules.max_train
-        while queue and (queue[0].count <= room or not runs):
-            room -= queue[0].count
-            runs.append(queue.popleft())
-        return runs
+    def _take_parts(self) -> list[Part]:
+        """As many of the parts that wait as fit one train."""
+        parts: list[Part] = []
+        queue, room = self._parts, self._per_train
+        while queue and (queue[0].datagrams <= room or not parts):
+            room -= queue[0].datagrams
+            parts.append(queue.popleft())
+        return parts
 
     def _poll_words(self, packer: Packer, receiving: Receiving, destination: Address, now: int) -> Train | None:
         """What is neither the stream's nor an acknowledgment: words, or a probe of a longer datagram."""

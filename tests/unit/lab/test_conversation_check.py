@@ -100,5 +100,5 @@ def test_what_is_no_udp_over_ipv4_is_passed_over(packet: bytes) -> None:
 
 
 def test_other_protocols_are_refused() -> None:
-    with pytest.raises(ConfigError, match="rdp or streamer"):
+    with pytest.raises(ConfigError, match="rdp, streamer or native"):
         ConversationCheck("tcp")

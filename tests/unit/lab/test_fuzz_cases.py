@@ -11,11 +11,21 @@ import pytest
 from surewire.core.config import TransportConfig
 from surewire.errors import ConfigError
 from surewire.impair import ClassroomConfig, LinkConfig, Policer, Rebinding
-from surewire.lab.proof.fuzz_case import FuzzPath, Plan, RdpCase, StreamerCase, as_json, from_json, protocol_of
+from surewire.lab.proof.fuzz_case import (
+    FuzzCase,
+    FuzzPath,
+    Plan,
+    RdpCase,
+    StreamerCase,
+    as_json,
+    from_json,
+    protocol_of,
+)
 from surewire.lab.proof.fuzz_cases import PROTOCOLS, draw_case
 from surewire.lab.proof.fuzz_draw import Dice
 from surewire.lab.proof.fuzz_expect import deadline_of, is_benign
 from surewire.lab.proof.plain_data import from_plain, to_plain
+from surewire.native.config import NativeConfig
 from surewire.rdp.config import RdpConfig
 from surewire.streamer.config import Pipelining, StreamerConfig
 
@@ -59,6 +69,12 @@ def test_dice() -> None:
     assert dice.some(1.0, x=(1,)) == {"x": 1} and dice.some(0.0, x=(1,)) == {}
 
 
+def _settings(case: FuzzCase) -> tuple[RdpConfig | StreamerConfig | NativeConfig, ...]:
+    if isinstance(case, RdpCase):
+        return case.sender, case.receiver
+    return (case.config1, case.config2) if isinstance(case, StreamerCase) else (case.client, case.server)
+
+
 def test_every_impairment_is_drawn_and_both_ends_of_the_settings() -> None:
     links: Counter[str] = Counter()
     transports: Counter[str] = Counter()
@@ -66,7 +82,7 @@ def test_every_impairment_is_drawn_and_both_ends_of_the_settings() -> None:
         case = draw_case(seed)
         for link in (case.path.up, case.path.down):
             links.update(name for name in to_plain(link))
-        sides = (case.sender, case.receiver) if isinstance(case, RdpCase) else (case.config1, case.config2)
+        sides = _settings(case)
         for side in sides:
             transports.update(to_plain(side.transport))
     assert {each.name for each in dataclasses.fields(LinkConfig)} == set(links)

@@ -38,7 +38,7 @@ def matrix(seconds: float = 2.0) -> list[Entry]:
     specs = matrix_specs(SCENARIOS)
     results = [result(seconds, share=0.5) for _ in specs]
     results[3:6] = [result(1.0), result(5.0, error="IdleTimeout: gone (sender)"), result(3.0)]
-    results[6:9] = [result(9.0, error="Deadline: not over")] * 3
+    results[9:12] = [result(9.0, error="Deadline: not over")] * 3
     return entries(specs, results)
 
 
@@ -46,23 +46,26 @@ def cells(found: list[Entry]) -> dict[tuple[str, str], dict[str, str]]:
     return {entry.key: entry.cells for entry in found}
 
 
-def test_every_scenario_has_both_protocols_and_three_seeds() -> None:
+def test_every_scenario_has_all_protocols_and_three_seeds() -> None:
     specs = matrix_specs(SCENARIOS)
-    assert [(spec.scenario.name, spec.protocol, spec.seed) for spec in specs[:7]] == [
+    assert [(spec.scenario.name, spec.protocol, spec.seed) for spec in specs[:10]] == [
         ("a", "rdp", 1),
         ("a", "rdp", 2),
         ("a", "rdp", 3),
         ("a", "streamer", 1),
         ("a", "streamer", 2),
         ("a", "streamer", 3),
+        ("a", "native", 1),
+        ("a", "native", 2),
+        ("a", "native", 3),
         ("b", "rdp", 1),
     ]
-    assert [spec.size for spec in specs[::6]] == [10, 1]  # there is nothing to measure in moving nothing
+    assert [spec.size for spec in specs[::9]] == [10, 1]  # there is nothing to measure in moving nothing
 
 
 def test_an_entry_is_the_median_of_what_arrived() -> None:
     found = cells(matrix())
-    assert list(found) == [("a", "rdp"), ("a", "streamer"), ("b", "rdp"), ("b", "streamer")]
+    assert list(found) == [(name, protocol) for name in "ab" for protocol in ("rdp", "streamer", "native")]
     assert tuple(found["a", "rdp"].values()) == (
         *("a", "rdp", "10", "3/3", "2.000", "0.500", "50.0%", "3.000", "20", "-"),
     )
@@ -127,5 +130,7 @@ def test_what_is_no_number_is_shown_as_it_is() -> None:
 def test_scenarios_come_and_go() -> None:
     found = cells(matrix())
     less = {key: row for key, row in found.items() if key[0] == "a"}
-    assert list(differences(found, less)) == ["b, rdp: is no more", "b, streamer: is no more"]
-    assert list(differences(less, found)) == ["b, rdp: is new", "b, streamer: is new"]
+    assert list(differences(found, less)) == [
+        f"b, {protocol}: is no more" for protocol in ("rdp", "streamer", "native")
+    ]
+    assert list(differences(less, found)) == [f"b, {protocol}: is new" for protocol in ("rdp", "streamer", "native")]

@@ -1,4 +1,4 @@
-"""A peer with genuine keys that keeps to no rule: what it says is dropped, or ends the connection, and breaks nothing."""
+"""A peer with genuine keys that keeps to no rule: its words are dropped or end the connection, and break nothing."""
 
 from __future__ import annotations
 
@@ -72,14 +72,13 @@ def test_what_was_never_sent_cannot_be_acknowledged(kind: str) -> None:
 
 def test_a_window_that_shrinks_does_not() -> None:
     peer = opened(window=3_000)
+    peer.say(ack(0, (0, 1), window=0))
     peer.target.write(b"x" * 20_000, now=peer.now)
     peer.wait(20 * MS)
-    peer.say(ack(0, (0, peer.expected), window=100))
+    assert max(frame.offset + len(frame.payload) for frame in data(peer.heard)) >= 2_000  # whole segments
     peer.say(ack(1_000, (0, peer.expected), window=0))
     peer.wait(3 * S)
-    assert (
-        max(frame.offset + len(frame.payload) for frame in data(peer.heard)) <= 3_001
-    )  # a byte beyond it asks for news
+    assert max(frame.offset + len(frame.payload) for frame in data(peer.heard)) <= 3_001  # a probe of it
 
 
 def test_a_window_as_wide_as_numbers_go() -> None:
@@ -178,11 +177,11 @@ def test_ten_thousand_holes(step: int) -> None:
     assert peer.target.readable == 20_000
 
 
-def test_three_thousand_holes_between_numbers() -> None:
+def test_two_thousand_holes_between_numbers() -> None:
     peer = opened(max_tracked_ranges=200)
     tracemalloc.start()
     try:
-        for number in range(10, 6_000, 2):
+        for number in range(10, 4_000, 2):
             peer.throw(peer.datagram(PING, number=number))
             peer.listen()
             peer.heard.clear()

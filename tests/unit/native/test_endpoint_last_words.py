@@ -5,6 +5,7 @@ from __future__ import annotations
 from surewire.core.trains import Address, Train
 from surewire.native.admission import AdmissionConfig
 from surewire.native.endpoint import Endpoint
+from surewire.native.last_words import MAX_REPEATS
 from tests.unit.native.endpoint_fakes import (
     PEER,
     FakeConnection,
@@ -40,11 +41,21 @@ def test_the_last_word_is_said_again_to_a_peer_that_goes_on() -> None:
     connection = over(endpoint)
     said = [ask_again(endpoint, connection, now=now) for now in range(S // 10, 6 * S, S // 10)]
     repeats = [trains[0] for trains in said if trains]
-    assert len(repeats) == 6
     assert all(train.buffers == [b"done"] and train.destination == PEER for train in repeats)
-    assert [number for number, trains in enumerate(said) if trains] == [0, 1, 3, 7, 15, 31], "the waits double"
-    assert ask_again(endpoint, connection, now=100 * S) == [], "enough is enough"
-    assert endpoint.stats.late == len(said) + 1
+    when = [number for number, trains in enumerate(said) if trains]
+    assert when == [0, 1, 3, 7, 15, 30, 45], "the waits double up to 1.5 s"
+    assert endpoint.stats.late == len(said)
+
+
+def test_a_peer_that_never_stops_is_not_answered_for_ever() -> None:
+    endpoint = fake_endpoint()
+    connection = over(endpoint)
+    said = [ask_again(endpoint, connection, now=now) for now in range(S, 29 * S, S // 10)]
+    assert sum(map(len, said)) <= MAX_REPEATS
+    quick = fake_endpoint()
+    other = over(quick)
+    asked = [ask_again(quick, other, now=now) for now in range(S, 200 * S, 2 * S)]
+    assert sum(map(len, asked)) <= MAX_REPEATS
 
 
 def test_the_last_word_is_not_said_at_once() -> None:

@@ -56,7 +56,7 @@ def test_the_window_follows_the_reader_and_never_moves_back() -> None:
 def test_the_end_is_where_it_was_said_to_be() -> None:
     incoming = make()
     assert give(incoming, 500, 1_000, is_last=True)
-    assert not incoming.books.is_complete
+    assert incoming.position == 0
     assert not give(incoming, 900, 1_001) and not give(incoming, 1_200, 1_200, is_last=True)
     assert not give(incoming, 400, 600, is_last=True)
     assert give(incoming, 500, 1_000, is_last=True) and give(incoming, 1_000, 1_000, is_last=True)

@@ -31,6 +31,9 @@ class Limited:
     def open(self, slots: Slots, index: int, number: int) -> bool:
         return False
 
+    def open_train(self, slots: Slots, first: int, stop: int, number: int) -> int:
+        return first
+
     def successor(self) -> Protection:
         return Limited()
 
@@ -46,11 +49,8 @@ def sealed(keys: SendingKeys, number: int, body: bytes = b"\1") -> bytes:
 def opens(keys: ReceivingKeys, data: bytes, number: int) -> bool:
     """As `Receiving` does it."""
     slots = Slots(memoryview(bytearray(data)), stride=len(data), header=13, trailer=keys.overhead)
-    if data[0] == keys.form:
-        is_genuine = keys.current.open(slots, 0, number)
-    else:
-        is_genuine = keys.open_other(slots, 0, number)
-    return is_genuine and slots.bodies[0] == b"\1"
+    opening = keys.current.open if data[0] == keys.form else keys.open_other
+    return opening(slots, 0, number) and bytes(slots.bodies[0]) == b"\1"
 
 
 def test_a_key_is_changed_before_its_limit_and_not_before_that() -> None:

@@ -21,7 +21,7 @@ from surewire.native.opening import ClientOpening, ServerOpening
 from surewire.wire import native_datagram as wire
 from surewire.wire import native_parameters
 from surewire.wire.native_parameters import Parameters
-from tests.unit.native.pair import BOTH, Pair, dropping, established, steady
+from tests.unit.native.pair import BOTH, Pair, dropping, established
 
 CASES = pytest.mark.parametrize("security", BOTH.values(), ids=BOTH.keys())
 
@@ -75,7 +75,7 @@ def test_a_hello_is_repeated_unchanged_ever_more_slowly_until_the_deadline() -> 
         for again in said(connection, now):
             assert again == first
             times.append((now - S) / S)
-    assert times[:4] == [0.3, 0.9, 1.9, 2.9] and 29 < times[-1] < 30 and len(times) < 33
+    assert times[:6] == [0.3, 0.6, 0.9, 1.2, 1.8, 2.8] and 29 < times[-1] < 30 and len(times) < 35
     assert now == 31 * S and isinstance(connection.error, HandshakeTimeout)
 
 
@@ -134,9 +134,9 @@ def test_a_forged_welcome_is_passed_over(security: Callable[[], Security]) -> No
             spoilt = bytearray(genuine.message)
             spoilt[rng.randrange(len(spoilt))] ^= 1 << rng.randrange(8)
             hear(connection, genuine._replace(message=bytes(spoilt)))
-        assert connection.state is State.SYN_SENT
+        assert not connection.is_established
         hear(connection, genuine)
-        assert connection.state is State.ESTABLISHED
+        assert connection.is_established
     assert connection.state is not State.SYN_SENT or connection.error is None
 
 
@@ -216,10 +216,6 @@ def test_a_server_repeats_its_welcome_within_its_allowance() -> None:
     assert 20 < len(server_said) <= len(hellos)
     assert len({hop.data for hop in server_said}) == 1
     assert sum(len(hop.data) for hop in server_said) <= 3 * 1_200 * len(hellos)
-    pair.path = steady()
-    pair.client.left = memoryview(b"at last")
-    pair.run(5)
-    assert pair.server.received in (b"at last", b"")  # the client may have given up by then
 
 
 def test_a_server_that_hears_nothing_sealed_gives_up_and_says_nothing() -> None:

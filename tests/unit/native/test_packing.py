@@ -14,7 +14,7 @@ from surewire.crypto.aead import AESGCM
 from surewire.crypto.checked import CheckedProtection
 from surewire.crypto.sealed import SealedProtection
 from surewire.native.keys import SendingKeys
-from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Scratch
+from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Part, Scratch, parts_of
 from surewire.native.security import Protection
 from surewire.wire import native_frames as frames
 from surewire.wire.native_datagram import HEADER_SIZE, SHORT
@@ -33,13 +33,18 @@ def read_into(offset: int, views: Sequence[memoryview]) -> None:
         offset += len(view)
 
 
-def run(first: int, offset: int, nbytes: int, segment: int = 1_000, count: int | None = None) -> SentRun:
+def run(first: int, offset: int, nbytes: int, segment: int = 1_000, count: int | None = None) -> Part:
+    count = max(-(-nbytes // segment), 1) if count is None else count
+    return Part(first, count, offset, offset + nbytes, segment)
+
+
+def sent(first: int, offset: int, nbytes: int, count: int) -> SentRun:
     return SentRun(
         first=first,
-        count=max(-(-nbytes // segment), 1) if count is None else count,
+        count=count,
         offset=offset,
         nbytes=nbytes,
-        segment=segment,
+        segment=1_000,
         sent_at=0,
         retransmission=False,
         sent_total=0,
@@ -155,13 +160,13 @@ def test_one_scratch_for_all_leaves_nothing_behind(protection: Protection) -> No
         while room:
             nbytes = rng.randrange(1, segment * rng.randrange(1, room + 1) + 1)
             runs.append(run(number, rng.randrange(100_000), nbytes, segment))
-            number += runs[-1].count
-            room -= runs[-1].count
+            number += runs[-1].datagrams
+            room -= runs[-1].datagrams
             if rng.random() < 0.3:
                 break
         told = pieces(opened(protection, packer.train(runs, 180_000, read_into, TO), first))
         assert len(told) == number - first
-        assert sum(length for _, length, _ in told) == sum(each.nbytes for each in runs)
+        assert sum(length for _, length, _ in told) == sum(each.stop - each.offset for each in runs)
         assert told[0][0] == runs[0].offset
 
 
@@ -183,3 +188,18 @@ def test_the_phase_is_in_every_header() -> None:
         packer.datagram(0, b"\1", TO),
     ):
         assert {data[0] for data in train.datagrams()} == {0x41}
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "count", "parts"),
+    [
+        (3_000, 3, [(7, 3, 500, 3_500)]),
+        (4_000, 4, [(7, 4, 500, 4_500)]),
+        (4_001, 5, [(7, 4, 500, 4_500), (11, 1, 4_500, 4_501)]),
+        (9_500, 10, [(7, 4, 500, 4_500), (11, 4, 4_500, 8_500), (15, 2, 8_500, 10_000)]),
+        (8_001, 8, [(7, 4, 500, 4_500), (11, 4, 4_500, 8_501)]),  # 8,000 bytes and the end mark, which rides
+        (1, 1, [(7, 1, 500, 501)]),
+    ],
+)
+def test_a_run_is_cut_where_a_train_is_full(nbytes: int, count: int, parts: list[tuple[int, int, int, int]]) -> None:
+    assert parts_of(sent(7, 500, nbytes, count), 4) == [Part(*part, segment=1_000) for part in parts]

@@ -199,3 +199,34 @@ def test_numbers_that_have_to_be_completed() -> None:
         assert desk.take(desk.segment(number, at)) == []
     assert desk.ranges == [(2**32 - 1, 2**32 + 2), (2**32 - 3, 2**32 - 2), (2**31 - 9, 2**31 - 8)]
     assert desk.incoming.readable == 5 * SIZE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", [0x42, 0x44, 0x60, 0x00, 0x7F, 0xC0])
+def test_other_first_bytes_are_dropped(kind: str, form: int) -> None:
+    """Though their seals are right: the bits are kept for later versions."""
+    desk = Desk(kind)
+    data = bytearray(desk.segment(0, 0))
+    data[0] = form
+    data[13 : -desk.protection.overhead] = frames.emit_data(0, DATA[:SIZE])
+    slots = Slots(memoryview(data), stride=len(data), header=13, trailer=desk.protection.overhead)
+    desk.protection.seal(slots, 1, 0)
+    assert desk.take(bytes(data)) is None
+    assert desk.take(bytes(data), bytes(data)) is None
+    assert desk.incoming.readable == 0 and desk.keys.current is desk.protection
+
+
+def test_trains_across_a_wrap_a_change_of_key_and_a_forgery() -> None:
+    """What is judged as a whole, judged one by one."""
+    for kind, count in (("checked", 12), ("sealed", 12)):
+        for bad in range(count):
+            desk = Desk(kind)
+            desk.take(desk.segment(2**31 - 1, 100))
+            desk.take(desk.segment(2**32 - 7, 101))
+            batch = [desk.segment(2**32 - 6 + at, at) for at in range(count)]
+            batch[bad] = batch[bad][:-1] + bytes((batch[bad][-1] ^ 1,))
+            desk.take(*batch)
+            assert desk.counters.damaged == 1 and desk.tracker.largest == 2**32 - 6 + count - 1 - (bad == count - 1)
+            desk.take(desk.segment(2**32 - 6 + bad, bad))
+            assert desk.incoming.read(count * SIZE) == DATA[: count * SIZE]
+            assert desk.counters.duplicates == 0

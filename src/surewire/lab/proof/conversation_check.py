@@ -12,13 +12,14 @@ from typing import Protocol
 
 from surewire.core.trains import Address
 from surewire.errors import ConfigError
+from surewire.lab.proof.native_wire_checker import NativeWireChecker
 from surewire.lab.proof.rdp_wire_checker import RdpWireChecker
 from surewire.lab.proof.streamer_wire_checker import StreamerWireChecker
 from surewire.lab.proof.violations import Findings
 from surewire.lab.wired.capture import Captured
 
-PROTOCOLS = ("rdp", "streamer")
-"""What can be checked."""
+PROTOCOLS = ("rdp", "streamer", "native")
+"""What can be checked. Of the native transport in its sealed modes only the opening can."""
 
 _UDP = 17
 _UDP_HEADER = 8
@@ -33,7 +34,7 @@ class _Checker(Protocol):
 class ConversationCheck:
     """Holds every datagram against the rules of a protocol; `findings` has what broke them.
 
-    The side that is sent the first datagram is the server: rdpr, or either side of Streamer.
+    The side that is sent the first datagram is the server: rdpr, a native server, or either side of Streamer.
     """
 
     def __init__(self, protocol: str) -> None:
@@ -43,7 +44,7 @@ class ConversationCheck:
             ConfigError: it is none of them.
         """
         if protocol not in PROTOCOLS:
-            raise ConfigError(f"expected {' or '.join(PROTOCOLS)} to check, not {protocol!r}")
+            raise ConfigError(f"expected {', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]} to check, not {protocol!r}")
         self.findings = Findings()
         self.datagrams = 0  # looked at
         self._protocol = protocol
@@ -53,11 +54,15 @@ class ConversationCheck:
         """A datagram is offered to the link."""
         self.datagrams += 1
         if self._checker is None:
-            if self._protocol == "rdp":
-                self._checker = RdpWireChecker(destination, self.findings)
-            else:
-                self._checker = StreamerWireChecker((source, destination), self.findings)
+            self._checker = self._begin(source, destination)
         self._checker.on_sent(source, destination, datagram, now)
+
+    def _begin(self, client: Address, server: Address) -> _Checker:
+        if self._protocol == "rdp":
+            return RdpWireChecker(server, self.findings)
+        if self._protocol == "native":
+            return NativeWireChecker(server, self.findings)
+        return StreamerWireChecker((client, server), self.findings)
 
     def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
         """A datagram is about to be sent on, changed or not."""

@@ -1,7 +1,7 @@
 """The fuzzer: cases from seeds, run on all cores, and what came of them.
 
-A seed makes a case (`fuzz_cases`), the case a run in virtual time (`fuzz_rdp`, `fuzz_streamer`), and the run a
-`SeedResult`. It fails when a checker finds a violation, when anything raises, when a side has not ended by the
+A seed makes a case (`fuzz_cases`), the case a run in virtual time (`fuzz_rdp`, `fuzz_streamer`, `fuzz_native`), and the
+run a `SeedResult`. It fails when a checker finds a violation, when anything raises, when a side has not ended by the
 deadline, when a benign case does not succeed, and when a second run of the same case leaves another trace (every
 16th seed is run twice).
 """
@@ -19,9 +19,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
-from surewire.lab.proof.fuzz_case import FuzzCase, RdpCase, protocol_of
+from surewire.lab.proof.fuzz_case import FuzzCase, NativeCase, RdpCase, protocol_of
 from surewire.lab.proof.fuzz_cases import draw_case
 from surewire.lab.proof.fuzz_expect import is_benign
+from surewire.lab.proof.fuzz_native import NativeRun
 from surewire.lab.proof.fuzz_rdp import RdpRun
 from surewire.lab.proof.fuzz_streamer import StreamerRun
 from surewire.lab.proof.fuzz_world import CaseResult
@@ -87,6 +88,8 @@ def run_case(case: FuzzCase, *, traced: bool = False, taps: Sequence[Tap] = ()) 
     """Run a case once; `taps` are told of every datagram."""
     if isinstance(case, RdpCase):
         return RdpRun(case, traced=traced, taps=taps).run()
+    if isinstance(case, NativeCase):
+        return NativeRun(case, traced=traced, taps=taps).run()
     return StreamerRun(case, traced=traced, taps=taps).run()
 
 
@@ -129,7 +132,7 @@ def campaign(
 
     Args:
         seeds: which.
-        protocol: "rdp" or "streamer"; both when None.
+        protocol: "rdp", "streamer" or "native"; all when None.
         jobs: processes; as many as there are cores when None. 1 runs in this one.
         run: what a worker does with a chunk of seeds.
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from surewire.errors import ConfigError
 from surewire.impair import ClassroomConfig, LinkConfig, Rebinding
 from surewire.lab.proof.plain_data import from_plain, to_plain
+from surewire.native.admission import AdmissionConfig
+from surewire.native.config import NativeConfig
 from surewire.rdp.config import RdpConfig
 from surewire.streamer.config import StreamerConfig
 
@@ -132,14 +134,60 @@ class StreamerCase:
     injections: tuple[Injection, ...] = ()
 
 
-FuzzCase = RdpCase | StreamerCase
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """One connection of a native case: what its two applications do.
 
-_KINDS: dict[str, type[RdpCase] | type[StreamerCase]] = {"rdp": RdpCase, "streamer": StreamerCase}
+    Attributes:
+        client, server: their plans, which may also "send" bytes of a source, "divert" so many that come into a sink,
+            and "close". The client opens the connection at its `start`; the server's application begins when the
+            connection is there, and its `start` means nothing.
+    """
+
+    client: Plan
+    server: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeCase:
+    """Connections of the native transport, between one client's endpoint and one server's.
+
+    Attributes:
+        seed: of the links, the sides and the bytes written.
+        path: see `FuzzPath`; no class room.
+        client, server: settings of all connections of a side.
+        limits: whom the server lets in.
+        is_sealed: with a shared key; else in checked mode, where the wire can be read.
+        server_start: when the server comes up; what was sent before is lost.
+        talks: the connections.
+        refusals: when the client is told that nothing listens at the server's port.
+        injections: what strangers do.
+    """
+
+    seed: int
+    path: FuzzPath = FuzzPath()
+    client: NativeConfig = field(default_factory=NativeConfig)
+    server: NativeConfig = field(default_factory=NativeConfig)
+    limits: AdmissionConfig = field(default_factory=AdmissionConfig)
+    is_sealed: bool = False
+    server_start: int = 0
+    talks: tuple[Talk, ...] = ()
+    refusals: tuple[int, ...] = ()
+    injections: tuple[Injection, ...] = ()
+
+
+FuzzCase = RdpCase | StreamerCase | NativeCase
+
+_KINDS: dict[str, type[RdpCase] | type[StreamerCase] | type[NativeCase]] = {
+    "rdp": RdpCase,
+    "streamer": StreamerCase,
+    "native": NativeCase,
+}
 
 
 def protocol_of(case: FuzzCase) -> str:
-    """ "rdp" or "streamer"."""
-    return "rdp" if isinstance(case, RdpCase) else "streamer"
+    """ "rdp", "streamer" or "native"."""
+    return next(name for name, kind in _KINDS.items() if isinstance(case, kind))
 
 
 def as_json(case: FuzzCase) -> str:

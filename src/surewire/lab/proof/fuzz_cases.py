@@ -9,10 +9,13 @@ from surewire.core.config import TransportConfig
 from surewire.errors import ConfigError
 from surewire.lab.proof.fuzz_case import FuzzCase, Plan, RdpCase, StreamerCase
 from surewire.lab.proof.fuzz_draw import MS, Dice, S, draw_injections, draw_path
+from surewire.lab.proof.fuzz_native_cases import native_case
 from surewire.rdp.config import RdpConfig
 from surewire.streamer.config import AckPolicy, Pipelining, StreamerConfig
 
-PROTOCOLS = ("rdp", "streamer")
+PROTOCOLS = ("rdp", "streamer", "native")
+
+_NATIVE_SHARE = 0.4  # of the seeds; the others keep the cases that they had before there was a native transport
 
 _SEGMENT = 1_456  # bytes of data in a full packet of Streamer
 _DATAGRAMS = 250  # with data, in each direction at most; repeats and acknowledgments come on top
@@ -28,9 +31,12 @@ def draw_case(seed: int, protocol: str | None = None) -> FuzzCase:
         ConfigError: there is no such protocol.
     """
     if protocol not in (None, *PROTOCOLS):
-        raise ConfigError(f"a protocol is {' or '.join(PROTOCOLS)}, not {protocol!r}")
+        raise ConfigError(f"a protocol is {', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}, not {protocol!r}")
+    is_native = Dice(f"surewire fuzz native or not {seed}").chance(_NATIVE_SHARE)
+    if protocol == "native" or (protocol is None and is_native):
+        return native_case(seed)
     dice = Dice(f"surewire fuzz {seed}")
-    kind = dice.pick(PROTOCOLS)
+    kind = dice.pick(PROTOCOLS[:2])
     return _rdp_case(dice, seed) if (protocol or kind) == "rdp" else _streamer_case(dice, seed)
 
 

@@ -8,46 +8,26 @@ with any error of `surewire.errors`; it is held to everything else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from surewire.core.config import TransportConfig
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.impair import LinkConfig
-from surewire.lab.proof.fuzz_case import FuzzCase, FuzzPath, Plan, RdpCase, StreamerCase
+from surewire.lab.proof.fuzz_case import FuzzCase, NativeCase, Plan, RdpCase, StreamerCase
+from surewire.lab.proof.fuzz_expect_native import is_benign_native, native_deadline
+from surewire.lab.proof.path_figures import PathFigures, link_rates, path_figures
 from surewire.rdp.config import RdpConfig
 from surewire.streamer.config import Pipelining, StreamerConfig
 
 _IMPROBABLE = 1e-9
 _LARGEST_RDP = 1024
 _LARGEST_STREAMER = 1472
-_MAX_LOSS = 0.35  # of one direction: beyond that, nothing is expected
 _TRIES_ENOUGH = 1000
 _PROBES_EACH = 1.5  # segments a probe timeout sends, on average: one, then two each
 
 
-@dataclass(frozen=True, kw_only=True)
-class PathFigures:
-    """What a path does at its worst.
-
-    Attributes:
-        answered: probability that a packet arrives and its answer too.
-        run: packets in a row that one misfortune takes, on average.
-        rtt: longest round trip, ns, queues included.
-        dark: longest silence at a time, ns, and all of them together if they follow each other.
-    """
-
-    answered: float
-    run: float
-    rtt: int
-    dark: int
-
-    def fails(self, tries: float) -> float:
-        """Probability that none of so many tries is answered."""
-        return float((1 - self.answered) ** max(int(tries / self.run), 0))
-
-
 def deadline_of(case: FuzzCase) -> int:
     """When both sides must have ended, ns since the beginning: many times the sum of all they may wait for."""
+    if isinstance(case, NativeCase):
+        return native_deadline(case)
     if isinstance(case, RdpCase):
         waits = sum(_rdp_waits(config) for config in (case.sender, case.receiver))
         work = case.receiver_start + case.store_delay
@@ -59,61 +39,9 @@ def deadline_of(case: FuzzCase) -> int:
 
 def is_benign(case: FuzzCase) -> bool:
     """True when nothing but success will do."""
+    if isinstance(case, NativeCase):
+        return is_benign_native(case)
     return _is_benign_rdp(case) if isinstance(case, RdpCase) else _is_benign_streamer(case)
-
-
-def path_figures(path: FuzzPath, *, largest: int, nbytes: int) -> PathFigures | None:
-    """The worst of a path for datagrams of up to `largest` bytes, `nbytes` in all; None when it is hopeless."""
-    if path.classroom is not None:
-        room = path.classroom
-        lost = 1 - (1 - room.loss) * (1 - room.corruption)
-        if lost > _MAX_LOSS:
-            return None
-        return PathFigures(answered=(1 - lost) ** 2, run=1, rtt=2 * room.max_delay + 20 * NS_PER_MS, dark=0)
-    answered, run, rtt, dark = 1.0, 1.0, 0, 0
-    for link in (path.up, path.down):
-        lost, burst = _loss(link)
-        if lost > _MAX_LOSS or not _passes(link, largest):
-            return None
-        answered *= 1 - lost
-        run = max(run, burst)
-        rtt += _delay(link, nbytes)
-        dark += _dark(link)
-    return PathFigures(answered=answered, run=run, rtt=rtt, dark=dark)
-
-
-def _loss(link: LinkConfig) -> tuple[float, float]:
-    """Share of datagrams lost or damaged, and how many in a row by one burst."""
-    kept = 1 - max([link.loss, *(change.loss for change in link.changes if change.loss is not None)])
-    burst = 1.0
-    if link.bursts is not None:
-        chain = link.bursts
-        bad = chain.p / (chain.p + chain.r) if chain.p + chain.r else 0.0
-        kept *= 1 - bad * chain.loss_bad - (1 - bad) * chain.loss_good
-        burst = 1 / chain.r if chain.r else float("inf")
-    burst = max(burst, len(link.drops))
-    if link.policer is not None or link.queue < 20_000 or (link.queue_packets or 100) < 20:
-        burst = max(burst, 4.0)  # what is sent at once is lost together
-    return 1 - kept * (1 - link.corrupt), burst
-
-
-def _passes(link: LinkConfig, largest: int) -> bool:
-    size = largest + link.overhead
-    return (link.mtu is None or link.mtu >= size) and (link.policer is None or link.policer.burst >= size)
-
-
-def _delay(link: LinkConfig, nbytes: int) -> int:
-    longest = max([link.delay, *(change.delay for change in link.changes if change.delay is not None)]) + link.jitter
-    if link.rate is None:
-        return longest
-    rate = min(_rates(link))
-    waiting = min(link.queue, 3 * nbytes + 20_000) + 2 * _LARGEST_STREAMER
-    return longest + waiting * 8 * NS_PER_S // rate
-
-
-def _dark(link: LinkConfig) -> int:
-    longest = sum(stop - start for start, stop in link.blackouts)
-    return longest if link.blackout_period is None or 4 * longest < link.blackout_period else 1 << 62
 
 
 # RDP
@@ -205,13 +133,7 @@ def _is_benign_streamer(case: StreamerCase) -> bool:
 def _is_narrow(link: LinkConfig) -> bool:
     if link.rate is None and link.policer is None:
         return False
-    return link.queue < 4_000 or (link.queue_packets or 100) < 20 or min(_rates(link)) < 100_000
-
-
-def _rates(link: LinkConfig) -> list[int]:
-    """Every rate it ever has."""
-    rates = [link.rate, *(change.rate for change in link.changes)]
-    return [rate for rate in rates if rate is not None] + ([link.policer.rate] if link.policer is not None else [])
+    return link.queue < 4_000 or (link.queue_packets or 100) < 20 or min(link_rates(link)) < 100_000
 
 
 def _reads_enough(plan: Plan, config: StreamerConfig, written: int) -> bool:

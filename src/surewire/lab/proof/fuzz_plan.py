@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from surewire.core.state import State
+from surewire.core.trains import Buffer
 from surewire.lab.proof.fuzz_case import Plan
-from surewire.streamer.session import StreamerSession
+
+
+class PlannedSession(Protocol):
+    """What a plan needs of a stream: a Streamer session has it."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def room(self) -> int: ...
+
+    @property
+    def is_readable(self) -> bool: ...
+
+    @property
+    def has_ended(self) -> bool: ...
+
+    def write(self, data: Buffer, *, now: int) -> int: ...
+
+    def read(self) -> bytes: ...
+
+    def flush(self, *, now: int) -> None: ...
+
+    def finish(self, *, now: int) -> None: ...
+
+    def abort(self, reason: str, *, now: int) -> None: ...
 
 
 class Planned:
     """An application for a host's `on_turn`. Times here are the network's, the plan's count from `origin`."""
 
     def __init__(
-        self, plan: Plan, session: StreamerSession, data: bytes, *, origin: int, wake_at: Callable[[int], None]
+        self, plan: Plan, session: PlannedSession, data: bytes, *, origin: int, wake_at: Callable[[int], None]
     ) -> None:
         """Ready to begin.
 
@@ -53,7 +80,7 @@ class Planned:
             verb, value = self._plan.steps[self._index]
             was = self._done
             is_over = self._step(verb, value, now)
-            has_acted |= is_over or (verb in ("write", "read") and self._done != was)
+            has_acted |= is_over or (verb in ("write", "read", "divert") and self._done != was)
             if not is_over:
                 break
             self._index, self._done, self._has_flushed = self._index + 1, 0, False

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from surewire.core.trains import Address
 from surewire.core.units import NS_PER_S
+from surewire.crypto.checked import TRAILER
+from surewire.crypto.crc32c import crc32c
 from surewire.errors import MalformedSegment
-from surewire.wire import text
+from surewire.wire import native_datagram, native_frames, text
 
 _FLAGS = ("SYN", "NUMBERED", "DATA", "FIN", "ACK", "HOLES", "WIDE", "FULL")
 
@@ -56,6 +58,37 @@ def describe_streamer(datagram: bytes) -> str:
         return f"{len(datagram)} bytes that are no packet: {datagram.hex()}"
     flags = [name for bit, name in enumerate(_FLAGS) if datagram[4] & (0x80 >> bit)]
     return f"{'+'.join(flags)} {datagram[5:16].hex(' ')} ({len(datagram)} bytes)"
+
+
+def describe_native(datagram: bytes) -> str:
+    """A native datagram: what it is, for whom, and its frames; of a sealed one only what stands in clear."""
+    size = f"({len(datagram)} bytes)"
+    if datagram and native_datagram.is_long(datagram[0]):
+        try:
+            packet = native_datagram.parse(datagram, crc32c)
+        except MalformedSegment:
+            return f"{datagram[0]:02x} damaged {size}"
+        return f"{type(packet).__name__.upper()} {packet.scid.hex()} > {packet.dcid.hex()} {size}"
+    if len(datagram) < native_datagram.HEADER_SIZE + TRAILER:
+        return f"{len(datagram)} bytes that are no packet: {datagram.hex()}"
+    form, cid, number = native_datagram.SHORT.unpack_from(datagram)
+    head = f"{number}{'b' if form & native_datagram.KEY_PHASE else 'a'} > {cid.hex()}"
+    try:
+        body = native_frames.parse(memoryview(datagram)[native_datagram.HEADER_SIZE : -TRAILER])
+    except MalformedSegment:
+        return f"{head} sealed or damaged {size}"
+    return f"{head} {'; '.join(map(_frame, body))} {size}"
+
+
+def _frame(frame: native_frames.Frame) -> str:
+    if isinstance(frame, native_frames.Data):
+        return f"DATA{'_END' if frame.is_last else ''} {frame.offset}+{len(frame.payload)}"
+    if isinstance(frame, native_frames.Ack):
+        ranges = " ".join(f"{start}-{stop - 1}" for start, stop in frame.ranges)
+        return f"ACK {frame.position}+{frame.window} of {ranges}, latest {frame.latest}"
+    if isinstance(frame, native_frames.PathChallenge | native_frames.PathResponse):
+        return f"{type(frame).__name__} {frame.data.hex()}"
+    return str(frame)
 
 
 def _name(address: Address) -> str:

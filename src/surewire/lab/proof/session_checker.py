@@ -101,12 +101,16 @@ class Watched:
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """As the session's."""
+        self.take("handle_datagrams", lambda: self._session.handle_datagrams(buffer, stride, source, now=now), now=now)
+
+    def take(self, call: str, action: Callable[[], None], *, now: int) -> None:
+        """Let the session take something that came, by a call of its own (`call` is its name)."""
         self._begin(now)
         self._rings = 0
         try:
-            self._session.handle_datagrams(buffer, stride, source, now=now)
+            action()
         except Exception as error:
-            raise self._escaped("handle_datagrams", error) from error
+            raise self._escaped(call, error) from error
         self._check_state()
 
     def handle_timeout(self, *, now: int) -> None:

@@ -3,30 +3,37 @@
 `simulate` is a function of its `RunSpec` and nothing else, so a run can be done anywhere, in any order, twice: the
 result is the same. Specs and results are plain data that can be sent to other processes and machines.
 
-A file goes from the scenario's client to its server: by RDP, or as a Streamer whose other side only reads.
+A file goes from the scenario's client to its server: by RDP, as a Streamer whose other side only reads, or by the
+native transport in checked mode, whose datagrams are 12 bytes shorter than sealed ones.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from surewire.core.units import NS_PER_S
+from surewire.crypto.checked import TRAILER
 from surewire.errors import ConfigError, SurewireError
 from surewire.impair import LinkStats
 from surewire.impair.scenario import Scenario
 from surewire.lab.simulated.capacity import capacity
+from surewire.lab.simulated.native_simulation import NativeOutcome, NativeSimulation
 from surewire.lab.simulated.players import ORIGIN, Player, SideOutcome
 from surewire.lab.simulated.rdp_simulation import Outcome, RdpSimulation
 from surewire.lab.simulated.stream_simulation import StreamSimulation
 from surewire.lab.simulated.streamer_simulation import streamer_session
 from surewire.lab.simulated.workloads import AwaitAcknowledgment, Finish, Read, Script, Workload, Write
+from surewire.native.statistics import ConnectionStats
 from surewire.sim import Host
 from surewire.streamer.session import StreamerSession
+from surewire.wire.native_datagram import HEADER_SIZE
+from surewire.wire.native_frames import DATA_HEAD_SIZE
 from surewire.wire.segment import PacketType
 
-Protocol = Literal["rdp", "streamer"]
+Protocol = Literal["rdp", "streamer", "native"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 HEADERS = 28
@@ -41,7 +48,7 @@ class RunSpec:
     """What to run.
 
     Attributes:
-        protocol: "rdp" or "streamer".
+        protocol: "rdp", "streamer" or "native".
         scenario: the path.
         size: bytes to move, >= 1.
         seed: of everything random, the content included.
@@ -61,7 +68,7 @@ class RunSpec:
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"a protocol is {' or '.join(PROTOCOLS)}, not {self.protocol!r}")
+            raise ConfigError(f"a protocol is {', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}, not {self.protocol!r}")
         if self.size < 1:
             raise ConfigError(f"a run moves at least 1 byte, not {self.size}")
         if self.deadline is not None and self.deadline < 1:
@@ -85,7 +92,8 @@ class RunResult:
         utilisation: of C(1 - p), 0..1, see `capacity`; None where the scenario has no such number.
         overhead: bytes that the sending side put on the link, IP and UDP headers included, for each payload byte.
         datagrams: that the sending side put on the link.
-        retransmitted: those of them with data (or the end) that had been sent before.
+        retransmitted: those of them with data (or the end) that had been sent before; of the native transport,
+            how many full ones the bytes make that were sent again.
         lost: datagrams of any direction, other traffic included, that the path lost.
         queue_dropped: likewise, that found a full queue, or were dropped by CoDel or the policer.
         trace_hash: of every datagram; None unless the run was traced.
@@ -106,8 +114,7 @@ class RunResult:
 
 def simulate(spec: RunSpec) -> RunResult:
     """Run it in virtual time."""
-    run = _run_rdp if spec.protocol == "rdp" else _run_streamer
-    return run(spec, random.Random(spec.seed).randbytes(spec.size))
+    return _RUNS[spec.protocol](spec, random.Random(spec.seed).randbytes(spec.size))
 
 
 def described(error: SurewireError) -> str:
@@ -163,6 +170,37 @@ def _run_streamer(spec: RunSpec, data: bytes) -> RunResult:
     )
 
 
+def _run_native(spec: RunSpec, data: bytes) -> RunResult:
+    run = NativeSimulation(data, spec.scenario, seed=spec.seed, traced=spec.traced)
+    run.run(limit_s=spec.limit / NS_PER_S)
+    error = _native_problem(spec, run)
+    done_at = run.outcomes[0].confirmed_at if error is None else None
+    return _result(
+        spec,
+        run.hosts[0],
+        elapsed=(run.network.now if done_at is None else done_at) - NS_PER_S,
+        error=error,
+        retransmitted=_full_datagrams(run.client.stats()),
+        links=(run.forward.stats, run.backward.stats),
+        trace_hash=run.network.trace_hash if spec.traced else None,
+    )
+
+
+def _full_datagrams(stats: ConnectionStats) -> int:
+    """How many full datagrams the bytes make that were sent again: the connection counts bytes."""
+    return -(-stats.retransmitted_bytes // (stats.path_mtu - HEADER_SIZE - DATA_HEAD_SIZE - TRAILER))
+
+
+def _native_problem(spec: RunSpec, run: NativeSimulation) -> str | None:
+    sides: tuple[tuple[str, NativeOutcome], ...] = tuple(zip(("client", "server"), run.outcomes, strict=True))
+    for name, side in sides:
+        if side.error is not None:
+            return f"{described(side.error)} ({name})"
+        if not side.closed:
+            return _too_late(spec, name)
+    return None if run.is_identical else "Corrupt: the file at the server is another one"
+
+
 def _side_problem(spec: RunSpec, name: str, side: SideOutcome) -> str | None:
     if side.error is not None:
         return f"{described(side.error)} ({name})"
@@ -203,3 +241,10 @@ def _result(
         queue_dropped=sum(link.queue_dropped for link in links),
         trace_hash=trace_hash,
     )
+
+
+_RUNS: dict[Protocol, Callable[[RunSpec, bytes], RunResult]] = {
+    "rdp": _run_rdp,
+    "streamer": _run_streamer,
+    "native": _run_native,
+}

@@ -30,9 +30,9 @@ MAX_AXES = 3
 
 _NO_METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 _SETTINGS = {"font.size": 9, "axes.titlesize": 9, "svg.hashsalt": "surewire"}
-_NAMES = {"rdp": "RDP", "streamer": "Streamer"}
-_COLORS = ("#1b6ca8", "#c8553d")
-_MARKERS = ("o", "s")
+_NAMES = {"rdp": "RDP", "streamer": "Streamer", "native": "native"}
+_COLORS = ("#1b6ca8", "#c8553d", "#2e8540")
+_MARKERS = ("o", "s", "^")
 _MBIT = 1e6
 _DARK = 0.55  # share of a map's range below which its colours are dark, so that the text on them is white
 

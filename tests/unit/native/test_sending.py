@@ -1,0 +1,227 @@
+"""What leaves one connection and in which order, and what becomes of it when a driver is slow or the peer is late."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from surewire.core.acks import AckTracker
+from surewire.core.congestion import FixedRate
+from surewire.core.timers import TimerTable
+from surewire.core.trains import Train
+from surewire.core.units import NS_PER_MS, NS_PER_S
+from surewire.crypto.checked import CheckedProtection
+from surewire.native.config import NativeConfig
+from surewire.native.incoming import Incoming
+from surewire.native.keys import SendingKeys
+from surewire.native.packing import Scratch
+from surewire.native.receiving import Receiving
+from surewire.native.sending import Sending
+from surewire.native.statistics import Counters
+from surewire.wire import native_frames as frames
+
+MS = NS_PER_MS
+TO = ("192.0.2.1", 1)
+DATA = random.Random(1).randbytes(600_000)
+
+
+class Desk:
+    """A `Sending` that may send what it likes, and the frames that it sent."""
+
+    def __init__(self, *, most: int = 1_500, window: int = 1 << 24) -> None:
+        config = NativeConfig()
+        self.now = NS_PER_S
+        self.timers = TimerTable()
+        self.counters = Counters()
+        self.sending = Sending(config, self.timers, self.counters, Scratch(), now=self.now)
+        self.tracker = AckTracker(config.transport, self.timers)
+        self.receiving = Receiving(Incoming(config.transport), self.tracker, self.counters)
+        keys = SendingKeys(CheckedProtection(), update_after=None)
+        self.sending.start(keys, b"the peer", most=most, window=window, now=self.now)
+        self.sending.outbound.controller = FixedRate(rate=10**9, cwnd=10**7)
+        self.numbers: list[int] = []  # in the order sent
+        self.data: list[frames.Data] = []
+
+    def write(self, count: int, *, size: int = 5_000) -> None:
+        at = self.sending.stream.written
+        for start in range(at, at + count, size):
+            self.sending.stream.write(DATA[start : start + min(size, at + count - start)])
+        self.sending.on_written()
+
+    def poll(self) -> list[list[frames.Frame]]:
+        """One train."""
+        train = self.sending.poll(self.receiving, TO, now=self.now)
+        return [] if train is None else self.opened(train)
+
+    def opened(self, train: Train) -> list[list[frames.Frame]]:
+        found = []
+        for datagram in train.datagrams():
+            self.numbers.append(int.from_bytes(datagram[9:13], "big"))
+            found.append(frames.parse(memoryview(datagram)[13:-4]))
+            for frame in found[-1]:
+                if isinstance(frame, frames.Data):
+                    assert frame.payload == DATA[frame.offset : frame.offset + len(frame.payload)], "wrong bytes"
+                    self.data.append(frame)
+        return found
+
+    def poll_all(self, *, rounds: int = 1) -> int:
+        """Everything that may go out in so many milliseconds; how many datagrams it was."""
+        before = len(self.numbers)
+        for _ in range(rounds):
+            self.now += MS
+            while self.poll():
+                pass
+        return len(self.numbers) - before
+
+    def ack(self, position: int, *ranges: tuple[int, int], window: int = 1 << 24) -> None:
+        self.sending.on_ack(frames.Ack(position, window, ranges[0][1] - 1, 0, ranges), now=self.now)
+
+
+def test_all_bytes_go_out_once_in_order_and_with_numbers_of_their_own() -> None:
+    desk = Desk()
+    desk.write(100_000)
+    desk.poll_all(rounds=50)
+    offsets = [frame.offset for frame in desk.data]
+    assert offsets == sorted(set(offsets)) and sum(len(frame.payload) for frame in desk.data) == 100_000
+    assert desk.numbers == list(range(len(desk.numbers)))
+
+
+def holes(desk: Desk, *, kept: int = 4) -> int:
+    """Send 300,000 bytes; each `kept`-th datagram arrives, the others count as lost. Returns how many were sent."""
+    desk.write(300_000)
+    sent = desk.poll_all(rounds=50)
+    desk.now += 20 * MS
+    desk.ack(0, *[(number, number + 1) for number in range(sent - 1, 0, -kept)][:60])
+    desk.now += 60 * MS
+    desk.sending.outbound.on_loss_timer(now=desk.now)
+    return sent
+
+
+def test_repairs_that_wait_for_a_slow_driver_are_acknowledged_meanwhile() -> None:
+    """What was taken for lost was only late; more than a train of repairs was decided on already."""
+    for segment in (1_174, 1_434):
+        desk = Desk()
+        sent = holes(desk)
+        desk.sending.outbound.set_segment(segment)  # the path turned out to carry more: pieces fill no whole trains
+        desk.now += MS
+        desk.poll()
+        desk.poll()
+        desk.ack(300_000, (0, sent))
+        desk.poll_all(rounds=3)  # raises if the bytes are gone
+        assert desk.sending.stream.held <= 300_000
+        desk.write(10_000)
+        desk.poll_all(rounds=3)
+        desk.ack(310_000, (0, len(desk.numbers)))
+        assert desk.sending.stream.held == 0
+
+
+def test_a_driver_that_sends_one_train_between_two_acknowledgments() -> None:
+    """Whatever arrives between two polls, only right bytes leave."""
+    for seed in range(20):
+        rng, desk = random.Random(seed), Desk()
+        desk.write(300_000, size=rng.choice([500, 5_000, 50_000]))
+        arrived: set[int] = set()
+        for _ in range(400):
+            desk.now += rng.choice([0, MS, 20 * MS])
+            if (deadline := desk.timers.next_deadline()) is not None and deadline <= desk.now:
+                desk.timers.pop_expired(desk.now)
+                desk.sending.outbound.on_loss_timer(now=desk.now)
+            desk.poll()
+            arrived |= {number for number in desk.numbers[-30:] if rng.random() < 0.5}
+            if arrived and rng.random() < 0.3:
+                top = sorted(arrived, reverse=True)[:60]
+                ranges = [(number, number + 1) for number in top]
+                desk.ack(rng.choice([0, desk.sending.outbound.scoreboard.una]), *ranges)
+            if rng.random() < 0.1:
+                desk.sending.outbound.set_segment(rng.choice([1_174, 1_434]))
+        assert desk.counters.malformed == 0
+
+
+def test_an_acknowledgment_that_is_due_leaves_before_a_train_and_rides_on_a_small_message() -> None:
+    desk = Desk()
+    desk.tracker.on_received(0, 1, now=desk.now)
+    desk.tracker.make_due()
+    desk.write(50_000)
+    assert [type(frame) for frame in desk.poll()[0]] == [frames.Ack]
+    desk = Desk()
+    desk.tracker.on_received(0, 1, now=desk.now)
+    desk.tracker.make_due()
+    desk.write(100)
+    assert [type(frame) for frame in desk.poll()[0]] == [frames.Ack, frames.Data]
+    assert desk.poll() == [] and not desk.tracker.is_pending
+
+
+def test_an_acknowledgment_is_not_kept_back_by_a_closed_window() -> None:
+    """A small message waits for room at the peer: what is due does not wait with it."""
+    desk = Desk(window=0)
+    desk.write(100)
+    desk.tracker.on_received(0, 1, now=desk.now)
+    desk.tracker.make_due()
+    assert [type(frame) for frame in desk.poll()[0]] == [frames.Ack]
+
+
+def test_words_leave_one_by_one() -> None:
+    desk = Desk()
+    desk.sending.say(frames.emit_ping())
+    desk.sending.say(frames.emit_done())
+    assert desk.poll() == [[frames.Ping()]] and desk.poll() == [[frames.Done()]] and desk.poll() == []
+
+
+def test_last_words_outlive_what_comes_after() -> None:
+    desk = Desk()
+    last = desk.sending.last_words(frames.emit_reset(5, "over"), TO)
+    assert last is not None
+    before = last.datagrams()
+    desk.write(50_000)
+    desk.poll_all()
+    assert last.datagrams() == before and desk.opened(last) == [[frames.Reset(5, "over")]]
+
+
+def test_another_path_is_learnt_anew_while_everything_is_under_way() -> None:
+    desk = Desk(most=9_000)
+    desk.write(300_000)
+    sent = desk.poll_all(rounds=30)
+    desk.ack(0, (0, sent // 2))
+    desk.sending.change_path(now=desk.now)
+    assert desk.sending.path_mtu.size == 1_200
+    desk.ack(0, (0, sent))  # of what left on the old one
+    desk.write(100_000)
+    for _ in range(100):
+        desk.poll_all(rounds=5)
+        desk.ack(0, (0, len(desk.numbers)))
+    assert desk.sending.outbound.scoreboard.is_data_acked
+
+
+def test_the_end_is_marked_on_the_last_bytes_and_again_alone() -> None:
+    desk = Desk()
+    desk.write(3_000)
+    desk.sending.outbound.scoreboard.finish()
+    desk.poll_all(rounds=3)
+    assert [frame.is_last for frame in desk.data] == [False, False, True]
+    desk = Desk()
+    desk.write(3_000)
+    desk.poll_all(rounds=3)
+    desk.sending.outbound.scoreboard.finish()
+    desk.poll_all()
+    assert (desk.data[-1].offset, len(desk.data[-1].payload), desk.data[-1].is_last) == (3_000, 0, True)
+
+
+def test_small_messages_of_any_size_cost_about_the_same() -> None:
+    """No memory is laid out anew for each length that occurs."""
+
+    def cost(sizes: list[int]) -> int:
+        desk, at = Desk(), 0
+        begin = time.process_time_ns()
+        for size in sizes:
+            desk.write(size)
+            at += size
+            desk.now += MS
+            while desk.sending.poll(desk.receiving, TO, now=desk.now) is not None:
+                pass
+            desk.ack(at, (0, desk.sending.outbound.log.next_number))
+        return time.process_time_ns() - begin
+
+    cost([50] * 50)
+    rng = random.Random(1)
+    varied = [rng.randrange(1, 100) for _ in range(400)]
+    assert min(cost(varied) for _ in range(2)) < 5 * max(cost([50] * 400) for _ in range(2))
