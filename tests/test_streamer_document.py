@@ -61,7 +61,11 @@ def names(tree: ast.AST) -> Iterator[str]:
 
 CODE = trees("src", "streamer")
 NAMES = {name for tree in [*CODE, *trees("tests")] for name in names(tree)}
-MEMBERS = {node.name: set(names(node)) for tree in CODE for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+MEMBERS: dict[str, set[str]] = {}  # of classes; those of one name together
+for tree in CODE:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            MEMBERS.setdefault(node.name, set()).update(names(node))
 MEMBERS["compact"] = set(vars(compact))
 CHOICES = {*Pipelining, *AckPolicy}
 VARIABLE = re.compile(r"\bSTREAMER_[A-Z]+\b")

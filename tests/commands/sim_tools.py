@@ -10,7 +10,7 @@ from typing import Any
 
 import surewire
 from surewire.apps import sim_matrix, sim_run, sim_sweep
-from surewire.apps.rdp_tool import ToolParser
+from surewire.apps.arguments import ToolParser
 
 SRC = Path(surewire.__file__).resolve().parent.parent
 ROOT = Path(__file__).resolve().parent.parent.parent

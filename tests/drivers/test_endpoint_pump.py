@@ -43,8 +43,10 @@ class FakeEndpoint:
 
 
 class Room:
-    def __init__(self, *, remote: tuple[str, int] | None = PEER, dont_fragment: bool = False) -> None:
-        self.raw = FakeRaw()
+    def __init__(
+        self, *, remote: tuple[str, int] | None = PEER, dont_fragment: bool = False, has_segment: bool = True
+    ) -> None:
+        self.raw = FakeRaw(has_segment=has_segment)
         self.endpoint = FakeEndpoint()
         self.now = 1000
         udp = UdpSocket(LOCALHOST, remote=remote, raw=self.raw, dont_fragment=dont_fragment)
@@ -90,6 +92,19 @@ def test_a_turn_reads_no_more_than_its_bound(room: Room) -> None:
     assert len(room.endpoint.told) == READS_PER_TURN
     room.pump.receive()
     assert len(room.endpoint.told) == READS_PER_TURN + 1
+
+
+def test_a_datagram_that_the_socket_holds_makes_the_next_turn_due_at_once() -> None:
+    """Where the kernel joins nothing, the socket reads one datagram too many; nothing else would tell of it."""
+    room = Room(has_segment=False)
+    sizes = range(1, READS_PER_TURN + 2)  # each is longer than the one before, so none joins another
+    room.raw.reads.extend((b"x" * size, [], PEER) for size in sizes)
+    room.pump.receive()
+    assert [told[2] for told in room.endpoint.told] == list(sizes)[:READS_PER_TURN] and not room.raw.reads
+    assert room.pump.deadline() == 0
+    room.pump.receive()
+    assert [told[2] for told in room.endpoint.told] == list(sizes)
+    assert room.pump.deadline() is None
 
 
 def test_a_turn_sends_no_more_than_its_bound_and_the_next_is_due_at_once(room: Room) -> None:

@@ -71,7 +71,10 @@ class EndpointPump:
 
     def deadline(self) -> int | None:
         """When the next turn is due if nothing comes (ns of the clock, perhaps past); None: never."""
-        return 0 if self._has_more else self._endpoint.poll_timeout()
+        # What the socket has read and not handed out makes no descriptor readable.
+        if self._has_more or self._socket.holds_datagram:
+            return 0
+        return self._endpoint.poll_timeout()
 
     def receive(self) -> bool:
         """Hand in what has come, a bounded number of reads, and pass deadlines; True when something came.

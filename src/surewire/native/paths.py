@@ -38,8 +38,8 @@ PADDED = 1200
 """Bytes of a datagram with a challenge or response, if allowed: it shows that the path takes them (RFC 9000 §8.2.1)."""
 
 ROUNDS = 5
-"""Times that a challenge is sent. The waits between double from `FIRST_WAIT`, so an address has 3.1 s to answer; 31 probe
-timeouts where one takes longer."""
+"""Times that a challenge is sent. The waits between double from `FIRST_WAIT`, so an address has 3.1 s to
+answer; 31 probe timeouts where one takes longer."""
 
 FIRST_WAIT = 100 * NS_PER_MS
 """Wait before the second challenge, and for as long no other address can replace the one on trial."""
