@@ -1,0 +1,56 @@
+"""One end of quinn (Rust), by the package quic-portal: AES-GCM, file to file.
+
+The package sends messages; here each is a megabyte of the file. Its datagrams have 1,200 bytes, ten in a system call,
+and there is no option for that. Congestion control is quinn's BBR or CUBIC.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from ends import CONFIRMED, HOST, chunks, free_port, measured, run, say_port
+from quic_portal import Portal, QuicTransportOptions  # type: ignore[import-untyped]
+
+_PATIENCE_MS = 60_000
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--congestion", choices=["bbr", "cubic"], default="cubic")
+    parser.add_argument("--bytes", type=int, default=0, help="receiver: how long the file will be")
+
+
+def _transport(args: argparse.Namespace) -> QuicTransportOptions:
+    return QuicTransportOptions(congestion_controller_type=args.congestion, initial_window=1 << 20)
+
+
+def _send(file: Path, port: int, args: argparse.Namespace) -> None:
+    portal = Portal()
+    with measured():
+        portal.connect(HOST, port, free_port(), _transport(args))
+        for data in chunks(file):
+            portal.send(data)
+        if portal.recv(_PATIENCE_MS) != CONFIRMED:
+            raise SystemExit("the receiver did not confirm")
+    portal.close()
+
+
+def _recv(file: Path, args: argparse.Namespace) -> None:
+    portal, port, left = Portal(), free_port(), args.bytes
+    say_port(port)
+    portal.listen(port, _transport(args))
+    with measured(), file.open("wb", buffering=0) as target:
+        while left > 0:
+            data = portal.recv(_PATIENCE_MS)
+            if data is None:
+                raise SystemExit("the sender fell silent")
+            target.write(data)
+            left -= len(data)
+        portal.send(CONFIRMED)
+    time.sleep(0.2)  # the confirmation leaves by a thread of the package
+    portal.close()
+
+
+if __name__ == "__main__":
+    run(_send, _recv, _options)
