@@ -188,6 +188,8 @@ class EndpointDriver:
                     except _ORDERLY:
                         self._send()
                         raise
+                    if result is not None and self._unsaid:
+                        return result  # what was read is often answered at once; else the background thread tells of it
                     self._send()
                     if result is not None:
                         return result
