@@ -21,8 +21,13 @@ class FakeEndpoint:
         self.told: list[tuple[Any, ...]] = []
         self.trains: deque[Train] = deque()
         self.due: int | None = None
+        self.memory: memoryview | None = None
+
+    def lend(self, memory: memoryview) -> None:
+        self.memory = memory
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
+        assert self.memory is not None and self.memory[: len(buffer)] == buffer
         self.told.append(("datagrams", bytes(buffer), stride, source))
 
     def handle_timeout(self, *, now: int) -> None:

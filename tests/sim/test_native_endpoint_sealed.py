@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
+from surewire.core.trains import Address
 from surewire.core.units import NS_PER_MS
+from surewire.crypto.crc32c import crc32c
 from surewire.errors import HandshakeFailed, HandshakeTimeout
 from surewire.impair import LinkConfig
 from surewire.native.admission import AdmissionConfig
+from surewire.native.endpoint import Endpoint
+from surewire.wire import native_datagram as wire
 from tests.sim.native_world import Exchange, NativeWorld
 
 sealed = pytest.importorskip("surewire.crypto.sealed", exc_type=ImportError)
@@ -47,6 +52,47 @@ def test_a_wrong_key_is_computed_once_and_never_answered() -> None:
     assert stats.failed == 1 and stats.late > 10
     assert world.server.host.datagrams == 0
     assert world.server.endpoint.half_open == 0
+
+
+class Forger:
+    """Sees HELLOs, cannot keep them from arriving, and has another with their ids and address arrive first."""
+
+    def __init__(self, message: Callable[[wire.Hello], bytes]) -> None:
+        self.server: Endpoint | None = None
+        self._message = message
+
+    def on_sent(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        if self.server is None or datagram[0] != 0x80:
+            return
+        seen = wire.parse(datagram, crc32c)
+        assert isinstance(seen, wire.Hello)
+        forged = wire.emit(seen._replace(message=self._message(seen)), crc32c)
+        self.server.handle_datagrams(forged, len(forged), source, now=now)
+
+    def on_delivered(self, source: Address, destination: Address, datagram: bytes, now: int) -> None:
+        """He only has to be first."""
+
+
+@pytest.mark.parametrize("has_shared_key", [True, False])
+def test_a_forged_hello_that_overtakes_the_genuine_one(has_shared_key: bool) -> None:
+    def spoilt(hello: wire.Hello) -> bytes:
+        return hello.message[:-1] + bytes((hello.message[-1] ^ 1,))
+
+    def with_another_key(hello: wire.Hello) -> bytes:
+        return random.Random(7).randbytes(32) + hello.message[32:]
+
+    forger = Forger(spoilt if has_shared_key else with_another_key)
+    world = NativeWorld(
+        seed=5,
+        security=sealed.PskClient(KEY) if has_shared_key else sealed.KeyClient(lambda key: None),
+        server_security=sealed.PskServer(KEY) if has_shared_key else sealed.KeyServer(KEY),
+        tap=forger,
+    )
+    forger.server = world.server.endpoint
+    player = Exchange(b"all the same")
+    world.connect(player)
+    world.run(20, stop=lambda: player.closed is not None)
+    assert player.is_success and bytes(player.received) == b"all the same"
 
 
 def test_a_client_that_wants_no_seal_is_told_what_there_is() -> None:

@@ -28,7 +28,9 @@ _UNUSABLE_SOCKET = frozenset({errno.EBADF, errno.ENOTSOCK})
 
 
 class PumpedEndpoint(Protocol):
-    """What the pump needs of an endpoint: a `DrivenSession` without the events."""
+    """What the pump needs of an endpoint: a `DrivenSession` without the events, with memory that is lent once."""
+
+    def lend(self, memory: memoryview) -> None: ...
 
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None: ...
 
@@ -63,6 +65,7 @@ class EndpointPump:
         self._destination: Address = None  # of the latest train
         self.unsendable = 0
         """Trains whose destination cannot be sent to at all (a forged source address, for one)."""
+        endpoint.lend(socket.memory)
 
     @property
     def is_blocked(self) -> bool:

@@ -161,6 +161,11 @@ class UdpSocket:
         """Whether a datagram has been read and waits for `receive`: the descriptor need not be readable then."""
         return self._odd is not None
 
+    @property
+    def memory(self) -> memoryview:
+        """What `receive` reads into: each `Received.buffer` is a view of its beginning. Always the same."""
+        return self._view
+
     def fileno(self) -> int:
         """The descriptor, -1 after `close`."""
         return self._raw.fileno()

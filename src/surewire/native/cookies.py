@@ -4,7 +4,7 @@
 
 The server sends the cookie to where the HELLO came from; who sends it back can receive there. It is good for ten
 seconds, for the same address and the same HELLO only, so it is worth nothing to anybody else, and a client can use
-it for one connection. The secret is drawn from the endpoint's generator and replaced every minute; the one before
+it for one attempt. The secret is drawn from the endpoint's generator and replaced every minute; the one before
 is kept so that no cookie dies early. (RFC 9000 §8.1.2 and §21.3; RFC 6013 §1 for what such cookies are against.)
 
 Invariants: two secrets are all that is kept; the comparison takes the same time whatever the cookie.

@@ -7,7 +7,7 @@ nothing.
 A driver calls, after anything else: `poll_transmit` until it returns None, `poll_timeout`, then `poll_accept` and
 `take_changed` for the application. Events are the connections' own: `poll_event` of each one that changed. The
 application calls a connection's verbs directly and tells the endpoint by `touch`, since a connection does not know
-its endpoint.
+its endpoint. Once, at the beginning, the driver may `lend` the memory that it reads into.
 
 None of these calls walks all connections: those with something to do stand in a queue, each gets one train in turn,
 and deadlines stand in a heap (`agenda.py`).
@@ -187,11 +187,21 @@ class Endpoint:
 
     # Inputs.
 
+    def lend(self, memory: memoryview) -> None:
+        """The driver reads into this memory: datagrams handed in as a view of its beginning are opened there.
+
+        Not called, or for other memory, each read is copied first.
+
+        Raises:
+            LocalProtocolError: the memory is not bytes in a row that may be written to.
+        """
+        self._trains.lend(memory)
+
     def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
         """Take datagrams of one sender: `stride` bytes each, the last may be shorter.
 
-        Nothing is copied when `buffer` is a writable memoryview of memory that came before, from its beginning;
-        what is in it afterwards has no meaning.
+        Nothing is copied when `buffer` is a view of the memory that was lent, which then has to begin where that
+        does; what is in it afterwards has no meaning.
 
         Raises:
             LocalProtocolError: the stride is not positive.

@@ -6,6 +6,7 @@ again, and their HELLOs open nothing.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 
@@ -23,8 +24,9 @@ from surewire.wire.native_datagram import Hello
 
 MAX_REMEMBERED = 4_096  # ids of what is over, 500 bytes each with the last word, and as many HELLOs, 400 bytes each
 REMEMBERED_FOR = 30 * NS_PER_S  # longer than a cookie lives, and than most peers go on sending to nobody
+_DIGEST_SIZE = 16  # bytes, of messages that strangers may choose
 
-HelloKey = tuple[Address, bytes, bytes]
+HelloKey = tuple[Address, bytes, bytes, bytes]
 
 
 class Member(Alarmed):
@@ -190,5 +192,10 @@ class Members:
 
 
 def hello_key(hello: Hello, source: Address) -> HelloKey:
-    """What is the same in each repetition of a HELLO, and in no other one."""
-    return source, hello.dcid, hello.scid
+    """What is the same in each repetition of a HELLO, and in no other one.
+
+    The message belongs to it: who sees a HELLO could else let one with the same ids and another message overtake it,
+    and the genuine one would count as its repetition.
+    """
+    digest = hashlib.sha256(bytes((hello.suite,)) + hello.message).digest()[:_DIGEST_SIZE]
+    return source, hello.dcid, hello.scid, digest

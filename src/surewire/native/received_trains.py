@@ -1,11 +1,11 @@
 """Received datagrams as slots, cut once for memory that is read into again and again.
 
-A driver reads into the same buffer for ever and hands in a view of the part that was filled. Its slots are the same
-each time, so they are kept: by stride and trailer, for as many datagrams as have been needed. What comes in other
-memory, or cannot be written to (datagrams are brought into the clear in place), is copied here first, which costs
-1.3 us for 64 KiB; memory that comes twice in a row is used directly from then on.
+A driver reads into the same buffer for ever. It lends that memory once, and hands in a view of the part that was
+filled, from the beginning on. The slots are the same each time, so they are kept: by stride and trailer, for as many
+datagrams as have been needed. What comes in other memory is copied here first, since datagrams are brought into the
+clear in place; that costs 1.3 us for 64 KiB.
 
-The memory stays exported: a bytearray handed in as a memoryview cannot be resized while this object lives.
+Memory that was lent stays exported: its bytearray cannot be resized while this object lives.
 
 Invariants: slots returned lie over the bytes last taken; the views that are kept belong to at most `_MAX_KEPT`
 datagrams, 1 kB each.
@@ -16,6 +16,7 @@ from __future__ import annotations
 from struct import Struct
 
 from surewire.core.trains import Buffer
+from surewire.errors import LocalProtocolError
 from surewire.wire.native_datagram import CID_SIZE, HEADER_SIZE
 from surewire.wire.slots import Slots
 
@@ -31,11 +32,12 @@ _MAX_JOINED = 64  # datagrams that one read of the kernel's gives at most (UDP_G
 class ReceivedTrains:
     """The memory that datagrams stand in."""
 
-    __slots__ = ("_heads", "_kept", "_own", "_previous", "_slots", "_whole")
+    __slots__ = ("_heads", "_kept", "_lent", "_own", "_slots", "_whole")
 
     def __init__(self) -> None:
-        self._own = self._whole = memoryview(bytearray(_MEMORY))
-        self._previous: object = None  # whose memory came last
+        self._lent = memoryview(bytearray())  # the driver's
+        self._own = memoryview(bytearray())  # for what comes elsewhere; made with the first of it
+        self._whole = self._own  # the one of the two that the slots are of
         self._slots: dict[tuple[int, int], Slots] = {}
         self._kept = 0  # datagrams in all slots kept
         self._heads: dict[tuple[int, int], Struct] = {}
@@ -50,21 +52,28 @@ class ReceivedTrains:
         """Layouts of heads that are kept, 1 kB each."""
         return len(self._heads)
 
+    def lend(self, memory: memoryview) -> None:
+        """What is handed in as a view of this memory's object begins where `memory` does, and need not be copied.
+
+        Raises:
+            LocalProtocolError: the memory is not bytes in a row that may be written to.
+        """
+        if memory.readonly or memory.format != "B" or memory.ndim != 1 or not memory.contiguous:
+            raise LocalProtocolError("datagrams are opened in place: that takes bytes in a row that may be written to")
+        self._lent = memory
+
     def take(self, buffer: Buffer) -> memoryview:
         """From now on slots are of these bytes; returns where they stand, which may be a copy."""
         if isinstance(buffer, memoryview):
-            if buffer.obj is self._whole.obj and _begin_alike(buffer, self._whole):
+            if buffer.obj is self._lent.obj and not buffer.readonly:
+                self._use(self._lent)
                 return buffer
-            if buffer.obj is self._previous and self._adopt(buffer):
-                return buffer
-            self._previous = buffer.obj
             if buffer.format != "B" or buffer.ndim != 1:
                 buffer = buffer.tobytes()
         nbytes = len(buffer)
         if nbytes > len(self._own):
-            self._own = memoryview(bytearray(nbytes))
-        if self._whole is not self._own:
-            self._use(self._own)
+            self._own = memoryview(bytearray(max(nbytes, _MEMORY)))
+        self._use(self._own)
         self._own[:nbytes] = buffer
         return self._own[:nbytes]
 
@@ -103,28 +112,8 @@ class ReceivedTrains:
         self._kept += slots.count
         return slots
 
-    def _adopt(self, buffer: memoryview) -> bool:
-        """Use the caller's memory, if the bytes stand at its beginning and can be written to."""
-        if buffer.readonly or buffer.obj is None:
-            return False
-        whole = memoryview(buffer.obj)
-        if whole.format != "B" or whole.ndim != 1 or not whole.contiguous or not _begin_alike(buffer, whole):
-            return False
-        self._use(whole)
-        return True
-
     def _use(self, memory: memoryview) -> None:
-        self._whole = memory
-        self._slots.clear()
-        self._kept = 0
-
-
-def _begin_alike(view: memoryview, whole: memoryview) -> bool:
-    """Whether two views of one object begin at the same byte. No attribute tells, so a byte is changed and put back."""
-    if view.readonly or view.format != "B" or view.ndim != 1 or not view.contiguous or not view or view[0] != whole[0]:
-        return False
-    before = view[0]
-    view[0] = before ^ 0xFF
-    is_alike = whole[0] != before
-    view[0] = before
-    return is_alike
+        if self._whole is not memory:
+            self._whole = memory
+            self._slots.clear()
+            self._kept = 0

@@ -212,10 +212,10 @@ class Sending:
             for run in self.outbound.poll_runs(now=now):
                 if run.retransmission:
                     self._counters.retransmitted_bytes += run.nbytes
-                self._parts.extend(parts_of(run, self._per_train))
+                self._parts.extend(parts_of(run, self._room(packer, run.segment)))
             if not self._parts:
                 return self._acknowledge(b"", packer, receiving, destination, now) if receiving.tracker.is_due else None
-        parts = self._take_parts()
+        parts = self._take_parts(packer)
         size = self.outbound.scoreboard.size
         first = parts[0]
         if first.datagrams == 1 and len(parts) == 1:
@@ -244,14 +244,19 @@ class Sending:
             self._ask_again_at = number + _NUMBERS_TO_ASK_AGAIN
             self.say(frames.emit_ping())
 
-    def _take_parts(self) -> list[Part]:
-        """As many of the parts that wait as fit one train."""
+    def _take_parts(self, packer: Packer) -> list[Part]:
+        """As many of the parts that wait as fit one train; they may have been cut when datagrams were longer."""
         parts: list[Part] = []
-        queue, room = self._parts, self._per_train
-        while queue and (queue[0].datagrams <= room or not parts):
+        queue, segment = self._parts, self._parts[0].segment
+        room = self._room(packer, segment)
+        while queue and (not parts or (queue[0].datagrams <= room and queue[0].segment <= segment)):
             room -= queue[0].datagrams
             parts.append(queue.popleft())
         return parts
+
+    def _room(self, packer: Packer, segment: int) -> int:
+        """Datagrams of so many bytes of the stream that one train carries."""
+        return min(self._per_train, MAX_TRAIN_BYTES // (segment + packer.overhead()))
 
     def _poll_words(self, packer: Packer, receiving: Receiving, destination: Address, now: int) -> Train | None:
         """What is neither the stream's nor an acknowledgment: words, or a probe of a longer datagram."""

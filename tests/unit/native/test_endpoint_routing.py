@@ -86,6 +86,7 @@ def test_memory_that_is_used_again_is_cut_for_each_trailer() -> None:
     sealed, checked = connect(endpoint), connect(endpoint)
     sealed.trailer = 16
     memory = bytearray(65_536)
+    endpoint.lend(memoryview(memory))
     for turn in range(6):
         for connection in (sealed, checked):
             train = b"".join(short(connection.connection_id, 200, mark=100 * turn + mark) for mark in range(turn + 1))

@@ -7,6 +7,7 @@ from array import array
 
 import pytest
 
+from surewire.errors import LocalProtocolError
 from surewire.native.received_trains import ReceivedTrains
 from surewire.wire.slots import Slots
 
@@ -19,8 +20,14 @@ def cut(data: bytes, stride: int) -> list[bytes]:
     return [data[at : at + stride] for at in range(0, len(data), stride)]
 
 
-def test_memory_that_comes_again_is_used_where_it_is_and_cut_once() -> None:
-    trains, memory = ReceivedTrains(), bytearray(65_536)
+def lent(size: int) -> tuple[ReceivedTrains, bytearray]:
+    trains, memory = ReceivedTrains(), bytearray(size)
+    trains.lend(memoryview(memory))
+    return trains, memory
+
+
+def test_memory_that_was_lent_is_used_where_it_is_and_cut_once() -> None:
+    trains, memory = lent(65_536)
     seen = []
     for turn in range(5):
         data = random.Random(turn).randbytes(44 * 1_472)
@@ -30,13 +37,13 @@ def test_memory_that_comes_again_is_used_where_it_is_and_cut_once() -> None:
         assert datagrams(slots, 44) == cut(data, 1_472)
         assert received == data
         seen.append(slots)
-    assert seen[1] is seen[2] is seen[3] is seen[4]
+    assert seen[0] is seen[1] is seen[2] is seen[3] is seen[4]
     slots.bodies[1][0] ^= 0xFF
     assert memory[1_472 + 13] == data[1_472 + 13] ^ 0xFF, "opened in place"
 
 
 def test_each_trailer_has_its_slots() -> None:
-    trains, memory = ReceivedTrains(), bytearray(range(200))
+    trains, memory = lent(200)
     for _ in range(3):
         trains.take(memoryview(memory))
         sealed, checked = trains.slots(50, 4, 16), trains.slots(50, 4, 4)
@@ -44,27 +51,35 @@ def test_each_trailer_has_its_slots() -> None:
     assert trains.slots(50, 4, 16) is sealed and trains.slots(50, 3, 4) is checked
 
 
-@pytest.mark.parametrize("start", [1, 9, 1_000])
-def test_a_view_that_does_not_begin_where_its_memory_does(start: int) -> None:
+def test_memory_that_begins_within_its_object_may_be_lent() -> None:
     trains, memory = ReceivedTrains(), bytearray(random.Random(1).randbytes(4_000))
-    memory[start] = memory[0]  # so that the first byte does not tell
-    whole = bytes(memory)
-    for _ in range(4):
-        trains.take(memoryview(memory)[start : start + 300])
-        assert datagrams(trains.slots(100, 3, 4), 3) == cut(whole[start : start + 300], 100)
-        trains.take(memoryview(memory)[:300])
-        assert datagrams(trains.slots(100, 3, 4), 3) == cut(whole[:300], 100)
-    assert memory == whole, "looking changes nothing"
+    part = memoryview(memory)[1_000:]
+    trains.lend(part)
+    assert trains.take(part[:300]) is not None
+    slots = trains.slots(100, 3, 4)
+    assert datagrams(slots, 3) == cut(bytes(memory[1_000:1_300]), 100)
+    slots.bodies[0][0] ^= 0xFF
+    assert slots.bodies[0][0] == memory[1_013], "opened in place"
 
 
-def test_memory_that_cannot_be_written_to_is_copied() -> None:
-    trains, data = ReceivedTrains(), bytes(range(120))
-    for buffer in (data, memoryview(data), data, memoryview(data)):
+@pytest.mark.parametrize(
+    "memory",
+    [memoryview(bytes(90)), memoryview(array("I", range(30))), memoryview(bytearray(240))[::2]],
+    ids=["read-only", "words", "gaps"],
+)
+def test_memory_in_which_nothing_can_be_opened_is_not_lent(memory: memoryview) -> None:
+    with pytest.raises(LocalProtocolError, match="in a row"):
+        ReceivedTrains().lend(memory)
+
+
+def test_memory_that_was_not_lent_is_copied() -> None:
+    trains, data = lent(200)[0], bytes(range(120))
+    for buffer in (data, memoryview(data), bytearray(data), memoryview(bytearray(data))):
         trains.take(buffer)
         slots = trains.slots(40, 3, 4)
         assert datagrams(slots, 3) == cut(data, 40)
         slots.bodies[0][0] ^= 0xFF
-    assert data == bytes(range(120))
+        assert buffer == bytes(range(120))
 
 
 def test_memory_of_another_shape_is_copied() -> None:
@@ -79,8 +94,8 @@ def test_memory_of_another_shape_is_copied() -> None:
 
 
 def test_memories_that_alternate_and_a_bytearray_that_grows() -> None:
-    trains = ReceivedTrains()
-    first, second, growing = bytearray(b"a" * 90), bytearray(b"b" * 90), bytearray()
+    trains, first = lent(90)
+    first[:], second, growing = b"a" * 90, bytearray(b"b" * 90), bytearray()
     for turn in range(6):
         for memory in (first, second):
             assert bytes(trains.take(memoryview(memory))) == memory
@@ -97,7 +112,7 @@ def test_more_bytes_than_expected() -> None:
 
 
 def test_a_last_datagram_that_is_shorter() -> None:
-    trains, memory = ReceivedTrains(), bytearray(65_536)
+    trains, memory = lent(65_536)
     for stride, count, rest in [(1_472, 45, 768), (100, 8, 50), (100, 5, 30), (16_384, 4, 99)]:
         data = random.Random(stride).randbytes((count - 1) * stride + rest)
         for _ in range(3):
@@ -124,7 +139,7 @@ def test_a_last_datagram_of_9_bytes_has_a_head() -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    trains, memory = ReceivedTrains(), bytearray(65_536)
+    trains, memory = lent(65_536)
     for stride in range(20, 1_400):
         trains.take(memoryview(memory)[: 40 * stride])
         trains.heads(memoryview(memory), stride, 40)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from surewire.core.acks import AckTracker
 from surewire.core.congestion import FixedRate
 from surewire.core.timers import TimerTable
@@ -113,6 +115,25 @@ def test_repairs_that_wait_for_a_slow_driver_are_acknowledged_meanwhile() -> Non
         desk.poll_all(rounds=3)
         desk.ack(310_000, (0, len(desk.numbers)))
         assert desk.sending.stream.held == 0
+
+
+@pytest.mark.parametrize("most", [1_472, 8_972, 65_507])
+def test_trains_that_wait_when_datagrams_become_shorter(most: int) -> None:
+    """Four trains are decided on at once; the interface refuses the first, and the others are of the old length."""
+    desk = Desk(most=most)
+    while desk.sending.path_mtu.size < most:
+        desk.write(20_000)
+        desk.poll_all(rounds=30)
+        desk.ack(desk.sending.stream.written, (0, len(desk.numbers)))
+    desk.write(400_000)
+    desk.now += 20 * MS
+    while not desk.data or len(desk.data[-1].payload) < most - 100:
+        desk.poll()
+    desk.sending.on_too_long(most, now=desk.now)
+    assert desk.sending.path_mtu.size == 1_200
+    desk.poll_all(rounds=100)
+    assert desk.numbers == list(range(len(desk.numbers)))
+    assert max(frame.offset + len(frame.payload) for frame in desk.data) == desk.sending.stream.written
 
 
 def test_a_driver_that_sends_one_train_between_two_acknowledgments() -> None:
