@@ -54,9 +54,9 @@ class Ending:
         self._timers.arm(Timer.LINGER, now + min(max(wait, least), most))
 
     def on_peer_done(self) -> None:
-        """The peer has everything and needs nothing: so it has our end, and whatever we wait for is answered."""
-        machine = self._machine
-        if machine.state in (State.CLOSING, State.LAST_ACK):
+        """The peer has everything and needs nothing: so it has our end, if that was ever sent, and all is answered."""
+        machine, board = self._machine, self._sending.outbound.scoreboard
+        if machine.state in (State.CLOSING, State.LAST_ACK) and board.next_offset > board.size:
             machine.handle(Input.FIN_ACKED)
             self.is_done_due = True
         if machine.state is State.TIME_WAIT:

@@ -109,12 +109,13 @@ class ClientOpening:
             peer = native_parameters.parse(payload)
         except MalformedSegment as error:
             raise HandshakeFailed(f"the server's parameters make no sense: {error}") from error
-        if peer.connection_id != packet.scid:
-            raise HandshakeFailed("somebody changed the server's connection id on its way")
+        if peer.connection_id is None:
+            raise HandshakeFailed("the server did not say by which connection id to address it")
         best = next((version for version in VERSIONS if version in peer.versions), None)
         if best != packet.version:
             raise HandshakeFailed("somebody on the path hid the version that both sides prefer")
-        self.agreement = Agreement(self._handshake.keys(), packet.scid, peer)
+        # Not the datagram's: anybody could have changed that one.
+        self.agreement = Agreement(self._handshake.keys(), peer.connection_id, peer)
         return True
 
     def failure(self, packet: wire.Versions | wire.Refused) -> SurewireError | None:
@@ -165,7 +166,7 @@ class ServerOpening:
         self.client_id = hello.scid
         self.connection_id = connection_id
         self.agreement = Agreement(handshake.keys(), hello.scid, peer)
-        self.sent_at: list[int] = []  # when each WELCOME left
+        self.sent_at: list[int] = []  # when the first two WELCOMEs left: a stranger can ask for any number of them
 
     @property
     def size(self) -> int:
@@ -174,5 +175,6 @@ class ServerOpening:
 
     def welcome(self, *, now: int) -> bytes:
         """The datagram that answers each HELLO of this attempt."""
-        self.sent_at.append(now)
+        if len(self.sent_at) < 2:
+            self.sent_at.append(now)
         return self._welcome

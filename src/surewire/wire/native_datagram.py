@@ -30,6 +30,7 @@ from surewire.wire.segment import Buffer
 VERSION = 1
 CID_SIZE = 8  # bytes of a connection id
 MIN_HELLO = 1200  # bytes: so a stranger's address can be sent no more than was spent on it (RFC 9000 §8.1, §14.1)
+MAX_LONG = 9_000  # bytes: what is longer is nobody's, and not worth its checksum
 MAX_COOKIE = 64  # bytes
 MAX_MESSAGE = 1024  # bytes: with the longest cookie a HELLO still has 1,200, which every path is taken to carry
 MAX_VERSIONS = 16  # in one list
@@ -232,10 +233,12 @@ def parse(buffer: Buffer, crc32c: Checksum) -> LongDatagram:
         crc32c: as for `emit`.
 
     Raises:
-        MalformedSegment: damaged, cut off, of an unknown type, with bytes behind its end, too short or with zeros
-            missing (HELLO), of another version than 1 (all but HELLO and VERSIONS), or a list, cookie, message or
-            text that must not be.
+        MalformedSegment: damaged, cut off, longer than 9,000 bytes (which is seen first), of an unknown type, with
+            bytes behind its end, too short or with zeros missing (HELLO), of another version than 1 (all but HELLO
+            and VERSIONS), or a list, cookie, message or text that must not be.
     """
+    if len(buffer) > MAX_LONG:
+        _malformed("too long")
     data = bytes(buffer)
     end = len(data) - _CRC.size
     if len(data) < _MIN_LONG:

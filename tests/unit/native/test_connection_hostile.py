@@ -318,6 +318,16 @@ def test_done_in_any_state(name: str) -> None:
         assert peer.target.state is (State.ESTABLISHED if name == "SYN_RECEIVED" else state)
 
 
+def test_done_does_not_confirm_what_was_never_sent() -> None:
+    peer = opened()
+    peer.target.write(bytes(5_000_000), now=peer.now)
+    peer.target.finish(now=peer.now)
+    peer.say(frames.emit_data(0, b"", is_last=True))
+    assert peer.target.state is State.CLOSING
+    peer.say(frames.emit_done())
+    assert peer.target.state is State.CLOSING and not peer.target.is_confirmed
+
+
 @pytest.mark.parametrize("name", STATES)
 def test_everything_in_any_state(name: str) -> None:
     bodies = [

@@ -81,8 +81,11 @@ def test_nothing_may_be_cut_off_or_added(datagram: wire.LongDatagram) -> None:
 def test_a_hello_has_1200_bytes_and_may_have_more() -> None:
     data = wire.emit(HELLO, crc32c)
     assert len(data) == wire.MIN_HELLO == 1200
-    longer = data[:-4] + bytes(9_000)
+    longer = data[:-4].ljust(9_000 - 4, b"\0")
     assert again(longer + crc32c(longer).to_bytes(4, "big")) == HELLO
+    too_long = longer + b"\0"
+    with pytest.raises(MalformedSegment, match="too long"):
+        again(too_long + crc32c(too_long).to_bytes(4, "big"))
     longest = HELLO._replace(cookie=bytes(wire.MAX_COOKIE), message=b"m" * wire.MAX_MESSAGE)
     assert len(wire.emit(longest, crc32c)) == 1200
     assert again(wire.emit(longest, crc32c)) == longest
