@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from surewire.api.aio_driver import LoopDriver
 from surewire.api.aio_streams import Link, StreamReader, StreamWriter
+from surewire.api.endpoints import open_endpoint
 from surewire.api.keys import StrPath
 from surewire.api.options import Address, client_of, native_config, server_of, split_address
 from surewire.api.options import Server as ServerOptions
@@ -20,7 +19,6 @@ from surewire.drivers.udp_options import Endpoint as SocketAddress
 from surewire.drivers.udp_options import endpoint as numeric
 from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
-from surewire.native.endpoint import Endpoint
 
 __all__ = ["Server", "StreamReader", "StreamWriter", "connect", "serve"]
 
@@ -209,7 +207,7 @@ def _driver(
 ) -> LoopDriver:
     try:
         security = None if server is None else server.security
-        endpoint = Endpoint(security, config=config, rng=random.SystemRandom(), now=time.monotonic_ns())
+        endpoint = open_endpoint(udp, security, config)
         return LoopDriver(endpoint, udp, on_accept=on_accept)
     except BaseException:
         udp.close()

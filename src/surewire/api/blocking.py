@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import random
-import time
 import weakref
 
 from surewire.api.driving import EndpointDriver
+from surewire.api.endpoints import open_endpoint
 from surewire.api.keys import StrPath
 from surewire.api.listener import Listener
 from surewire.api.options import Address, client_of, native_config, server_of, split_address
@@ -15,7 +14,6 @@ from surewire.api.outcomes import raise_if_over
 from surewire.api.stream import Stream
 from surewire.drivers.udp import UdpSocket
 from surewire.native.config import NativeConfig
-from surewire.native.endpoint import Endpoint
 from surewire.native.security import ServerSecurity
 
 _ANY: tuple[str, int] = ("", 0)
@@ -125,7 +123,7 @@ def listen(
 
 def _driver(socket: UdpSocket, security: ServerSecurity | None, config: NativeConfig) -> EndpointDriver:
     try:
-        endpoint = Endpoint(security, config=config, rng=random.SystemRandom(), now=time.monotonic_ns())
+        endpoint = open_endpoint(socket, security, config)
         driver = EndpointDriver(endpoint, socket)
     except BaseException:
         socket.close()
