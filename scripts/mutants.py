@@ -1,4 +1,4 @@
-"""Break the core on purpose, one way at a time, and see whether the tests notice.
+"""Break the code on purpose, one way at a time, and see whether the tests notice.
 
 The ways are in `mutants.toml`, written by hand: each is a mistake that a maintainer could make, with what a user
 would get. Each is applied to a copy of the project, where the tests run stage by stage until one fails.
@@ -178,7 +178,7 @@ def chosen(mutants: Iterable[Mutant], part: str) -> list[Mutant]:
 
 def main() -> int:
     """Run the tool; return its exit status."""
-    parser = argparse.ArgumentParser(description="Break the core on purpose and see whether the tests notice.")
+    parser = argparse.ArgumentParser(description="Break the code on purpose and see whether the tests notice.")
     parser.add_argument("--only", default="", metavar="TEXT", help="only mutants that have this in them")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="how many at the same time, default 2")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table there")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 import weakref
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class LoopDriver:
         self._is_kept = True
         self._failure: Exception | None = None
         self.loop.add_reader(socket.fileno(), self._on_readable)
+        _drivers.add(self)
 
     def watch(self, connection: Connection, on_change: Callable[[], None]) -> None:
         """Have a method called whenever the network or a deadline may have changed the connection, until its end.
@@ -223,6 +225,13 @@ class LoopDriver:
         if not isinstance(error, SurewireError | OSError):
             self.loop.call_exception_handler({"message": "surewire stopped an endpoint", "exception": error})
 
+    def disown(self) -> None:
+        """This process is a fork's child, and the connections are its parent's: say nothing on them."""
+        self._failure = Aborted("the connections belong to the process that this one was forked from")
+        # The loop is not told: what it watches with is shared with the parent's.
+        self.is_over = True
+        self.socket.close()
+
     def __del__(self) -> None:
         """The loop is closed, since nothing else lets go of a driver: tell the peers of what was left open."""
         if getattr(self, "is_over", True):
@@ -239,3 +248,13 @@ class LoopDriver:
 def _call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
     if (bound := method()) is not None:
         bound()
+
+
+def _disown() -> None:
+    for driver in list(_drivers):
+        driver.disown()
+    _drivers.clear()
+
+
+_drivers: weakref.WeakSet[LoopDriver] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_disown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import weakref
 
 from surewire.api.driving import EndpointDriver
@@ -138,5 +139,13 @@ def _end_well() -> None:
         driver.end(_EXIT_WAIT_S)
 
 
+def _disown() -> None:
+    """This process has been forked from the one that has the connections."""
+    for driver in list(_drivers):
+        driver.disown()
+    _drivers.clear()
+
+
 _drivers: weakref.WeakSet[EndpointDriver] = weakref.WeakSet()
 atexit.register(_end_well)
+os.register_at_fork(after_in_child=_disown)

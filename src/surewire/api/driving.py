@@ -14,6 +14,9 @@ locks get it back whatever signals come.
 
 A signal handler that raises (Ctrl-C) leaves everything whole when it meets a sleep. When it meets the protocol at
 work, nobody knows what was half done: then the endpoint has failed, and all its streams say so.
+
+A process made by fork() has a copy of everything here, keys and packet numbers included, but no thread that drives.
+The connections stay the parent's: the copy sends nothing, and its verbs raise (`disown`).
 """
 
 from __future__ import annotations
@@ -95,10 +98,12 @@ class EndpointDriver:
         self._is_kept = True
         self._is_over = False
         self._failure: BaseException | None = None
+        self.is_foreign = False  # the connections are those of the process that this one was forked from
         threading.Thread(target=self._run, name="surewire-driver", daemon=True).start()
 
     def __enter__(self) -> None:
-        return None
+        if self.is_foreign:
+            raise Aborted("the connection belongs to the process that this one was forked from")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -143,6 +148,13 @@ class EndpointDriver:
         self._sleeper.wake()
 
     # For anybody, without the lock.
+
+    def disown(self) -> None:
+        """This process is a fork's child, and nothing here is its own: give up the descriptors, say nothing."""
+        self.lock = threading.RLock()  # whoever had the other one is not in this process
+        self.is_foreign = True
+        self.socket.close()
+        self._sleeper.close()
 
     def abandon(self, connection: Connection) -> None:
         """Abort a connection that the application has lost all references to; safe in destructors."""

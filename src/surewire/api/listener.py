@@ -66,6 +66,8 @@ class Listener:
     def close(self) -> None:
         """Let nobody in any more, and reset connections that were not accepted; streams go on. Never waits."""
         driver = self._driver
+        if driver.is_foreign:
+            return
         with driver.lock, driver:
             if self._is_closed:
                 return

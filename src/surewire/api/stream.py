@@ -351,9 +351,11 @@ class Stream:
     def abort(self, code: int = 0, text: str = "ended by the application") -> None:
         """Reset the connection: the peer's calls raise `Reset` with this code (>= 0) and text (<= 255 bytes of UTF-8).
 
-        Does nothing when the connection is over.
+        Does nothing when the connection is over, or belongs to the process that this one was forked from.
         """
         connection = self._connection
+        if self._driver.is_foreign:
+            return
         with self._driver.lock, self._driver:
             self._is_closing = True
             if not connection.is_closed:
@@ -373,9 +375,10 @@ class Stream:
             self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_is_closing", True) and not self._connection.is_closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._driver.abandon(self._connection)
+        if getattr(self, "_is_closing", True) or self._connection.is_closed or self._driver.is_foreign:
+            return
+        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+        self._driver.abandon(self._connection)
 
     def __repr__(self) -> str:
         return f"<surewire.Stream to {self._connection.peer}, {self._connection.state.name}>"

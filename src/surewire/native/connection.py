@@ -51,7 +51,6 @@ from surewire.wire.slots import Slots
 _WRITABLE = (State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT)
 _UNSEALED = (State.CLOSED, State.SYN_SENT)  # no keys yet, or no more
 _PATH_FRAMES = (frames.PathChallenge, frames.PathResponse)
-_REFUSALS = 3  # unreachable-port messages in a row, with nothing valid in between
 
 Opening = ClientOpening | ServerOpening
 
@@ -85,7 +84,6 @@ class Connection:
         self._silence = Silence(config, self._timers, self._sending)
         self._ending = Ending(config, self._machine, self._timers, self._sending, self._receiving)
         self._ready: deque[Train] = deque()  # datagrams that are made already: handshake and end
-        self._refusals = 0
         if isinstance(opening, ClientOpening):
             self._machine.handle(Input.OPEN_ACTIVE)
             self._say_hello(opening, now)
@@ -362,7 +360,7 @@ class Connection:
             self.paths.on_authentic(source, nbytes, is_newest=is_newest, now=now)
         if receiving.tracker.arrivals == arrivals:
             return  # replays, or what cannot be taken: no sign of life
-        self._refusals = 0
+        self._silence.refusals = 0
         if self.state is State.SYN_RECEIVED:
             self._on_established(now)
         for frame in found:
@@ -383,7 +381,7 @@ class Connection:
                 self.paths.on_received(nbytes)
                 self._repeat_welcome(opening, now)
         elif self.state is State.SYN_SENT:
-            self._refusals = 0
+            self._silence.refusals = 0
             if isinstance(packet, wire.Retry):
                 if opening.on_retry(packet):
                     self._say_hello(opening, now)
@@ -419,11 +417,11 @@ class Connection:
                 self._close(Input.TIMEOUT)
 
     def handle_refused(self, *, now: int) -> None:
-        """The path reported that nothing listens at the peer's port."""
-        self._refusals += 1
-        if self._refusals < _REFUSALS or self.state in (State.CLOSED, State.TIME_WAIT):
+        """The path reported that nothing listens at the peer's port. Anybody can forge that, so the peer is asked."""
+        is_opening = self.state is State.SYN_SENT
+        if self.state in (State.CLOSED, State.TIME_WAIT) or not self._silence.on_refused(now, is_opening=is_opening):
             return
-        if self.state is State.SYN_SENT:
+        if is_opening:
             self._close(Input.TIMEOUT, error=Refused("nobody listens there: the port is closed"))
         else:
             self._close(Input.TIMEOUT, error=Reset("the peer is gone: its port is closed"))

@@ -18,13 +18,15 @@ from surewire.wire import native_frames as frames
 _INTERVAL_SHARE = 10  # of the silence allowed: the wait between two pings to a silent peer
 _MAX_DOUBLINGS = 10
 _SHORTEST_KEEPALIVE = NS_PER_S // 2  # whatever the peer says of its patience
+_REFUSALS = 3  # unreachable-port messages in a row, with nothing valid in between
+_REFUSED_FOR = NS_PER_S  # between the first and the last of them, or three probe timeouts: time for an answer
 _LONG_PING = 400  # bytes: three times that is what a peer at a new address can be asked with (RFC 9000 §8.1)
 
 
 class Silence:
     """Arms `Timer.IDLE` and `Timer.KEEPALIVE` of one connection, and says what their passing means."""
 
-    __slots__ = ("_asked", "_config", "_is_sure", "_keepalive", "_sending", "_timers")
+    __slots__ = ("_asked", "_config", "_is_sure", "_keepalive", "_refused_since", "_sending", "_timers", "refusals")
 
     def __init__(self, config: NativeConfig, timers: TimerTable, sending: Sending) -> None:
         self._config = config
@@ -33,6 +35,9 @@ class Silence:
         self._keepalive = config.keepalive
         self._is_sure = False  # the peer has said something sealed, so it knows that this side has its keys
         self._asked = 0  # pings since it said something
+        self._refused_since = 0
+        self.refusals = 0
+        """Reports that nobody listens at the peer's port, since it said something."""
 
     def on_peer_patience(self, limit: int) -> None:
         """The peer gives up after `limit` ns without a word."""
@@ -59,6 +64,25 @@ class Silence:
         stalls_at, limit = self._sending.outbound.stalls_at, self._timers.deadline(Timer.IDLE)
         if stalls_at is not None:
             self._timers.arm(Timer.IDLE, stalls_at if limit is None else min(limit, stalls_at))
+
+    def on_refused(self, now: int, *, is_opening: bool) -> bool:
+        """Somebody reports that nobody listens at the peer's port; True when that is to be believed.
+
+        Whoever knows both addresses can forge such reports (RFC 5927 §2). So an open connection asks the peer, and
+        ends only if it has not answered for a while in which reports went on.
+        """
+        if not self.refusals:
+            self._refused_since = now
+        self.refusals += 1
+        if is_opening:
+            return self.refusals >= _REFUSALS
+        pto = self._sending.outbound.rtt.pto(self._config.transport.max_ack_delay)
+        wait = max(_REFUSED_FOR, _REFUSALS * pto)
+        if self.refusals >= _REFUSALS and now - self._refused_since >= wait:
+            return True
+        soon, due = now + wait // _REFUSALS, self._timers.deadline(Timer.KEEPALIVE)
+        self._timers.arm(Timer.KEEPALIVE, soon if due is None else min(soon, due))
+        return False
 
     def ask(self, now: int) -> None:
         """`Timer.KEEPALIVE` has passed: ask, and ask again a few times before giving up."""

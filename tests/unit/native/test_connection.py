@@ -11,11 +11,11 @@ import pytest
 from fuzz.native_peer import MS, Rogue, S, Security
 from surewire.core.events import Closed, Established
 from surewire.core.state import State
-from surewire.errors import Aborted, ConfigError, LocalProtocolError, Reset
+from surewire.errors import Aborted, ConfigError, IdleTimeout, LocalProtocolError, Reset, Unconfirmed
 from surewire.native.config import DEFAULT_TRANSPORT, NativeConfig
 from surewire.transfer.files import MemorySink, MemorySource
 from surewire.wire import native_frames as frames
-from tests.unit.native.pair import BOTH, Pair, check_all, content, dropping, is_over
+from tests.unit.native.pair import BOTH, Hop, Pair, check_all, content, dropping, is_over
 
 CASES = pytest.mark.parametrize("security", BOTH.values(), ids=BOTH.keys())
 
@@ -51,6 +51,19 @@ def test_getters_tell_the_story(security: Callable[[], Security]) -> None:
     assert client.is_closed and server.is_closed and client.is_confirmed and server.is_confirmed
     for end in pair.ends:
         assert [type(event) for event in end.events] == [Established, Closed]
+
+
+def test_silence_at_the_end_is_called_by_what_is_known() -> None:
+    for is_acknowledged, error in ((True, Unconfirmed), (False, IdleTimeout)):
+        pair = quiet()
+        client = pair.client.it
+        client.write(b"x" * 1_000, now=pair.now)
+        pair.run(0.1 if is_acknowledged else 0)
+        pair.path = lambda hop: []
+        client.finish(now=pair.now)
+        pair.run(90)
+        assert client.acknowledged == 1_000 * is_acknowledged
+        assert type(client.error) is error
 
 
 def test_what_is_written_after_the_end_is_refused() -> None:
@@ -170,9 +183,33 @@ def test_a_refused_port_matters_only_if_nothing_else_is_heard() -> None:
         pair.client.it.write(b"x", now=pair.now)
         pair.run(0.2)
     assert not pair.client.it.is_closed
-    for _ in range(3):
+
+
+def test_reports_of_a_closed_port_that_somebody_forges_end_nothing() -> None:
+    """However many come at once or one by one: the peer is asked, and answers."""
+    pair = quiet()
+    for _ in range(100):
+        for _ in range(10):
+            pair.client.it.handle_refused(now=pair.now)
+        pair.run(0.1)
+    assert not pair.client.it.is_closed
+    assert pair.client.sent < 100
+
+
+def test_a_peer_that_is_gone_is_noticed_by_the_port_it_left() -> None:
+    pair = quiet()
+    pair.run(1)
+    began = pair.now
+
+    def path(hop: Hop) -> list[tuple[int, bytes]]:
         pair.client.it.handle_refused(now=pair.now)
-    assert isinstance(pair.client.it.error, Reset)
+        return []
+
+    pair.path = path
+    pair.client.it.write(b"x", now=pair.now)
+    assert pair.run(10, until=lambda: pair.client.it.is_closed)
+    assert isinstance(pair.client.error, Reset) and pair.now - began < 3 * S
+    assert pair.client.sent < 30
 
 
 def test_a_too_long_datagram_is_heard_of() -> None:

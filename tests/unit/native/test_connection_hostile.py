@@ -243,6 +243,17 @@ def test_challenges_from_elsewhere_bring_there_three_times_what_came_at_most(sou
         assert went <= 3 * came
 
 
+def test_an_old_datagram_from_elsewhere_means_no_move() -> None:
+    peer, elsewhere = opened(), ("192.0.2.99", 7)
+    for is_old in (True, False):
+        first, second = peer.datagram(PING), peer.datagram(PING)
+        peer.throw(second if is_old else first)
+        peer.drain()
+        peer.throw(first if is_old else second, source=elsewhere)
+        trains = iter(lambda: peer.target.poll_transmit(now=peer.now), None)
+        assert (elsewhere in {train.destination for train in trains}) is not is_old
+
+
 def test_a_flood_of_pings_brings_no_flood_of_acknowledgments() -> None:
     peer = opened()
     peer.throw(*[peer.datagram(PING) for _ in range(60)])

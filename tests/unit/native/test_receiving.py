@@ -158,6 +158,14 @@ def test_whether_an_acknowledgment_is_asked_for() -> None:
         assert desk.tracker.is_pending is is_asked and desk.ranges == [(0, 1)]
 
 
+def test_the_end_is_acknowledged_at_once() -> None:
+    desk = Desk()
+    desk.take(desk.segment(0, 0))
+    assert not desk.tracker.is_due
+    desk.take(desk.datagram(1, frames.emit_data(SIZE, b"the rest", is_last=True)))
+    assert desk.tracker.is_due
+
+
 def test_an_acknowledgment_says_what_arrived_and_what_may_come() -> None:
     desk = Desk(receive_window=1_000)
     assert desk.receiving.acknowledgment(limit=1_000, now=9) == b""
