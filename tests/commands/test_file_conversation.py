@@ -291,8 +291,10 @@ def test_a_file_that_changes_meanwhile_is_told_at_the_sender(tmp_path: Path, fol
 def test_what_a_receiver_may_answer(
     tmp_path: Path, content: bytes, reply: Message | bytes, kind: type[Exception], reason: str
 ) -> None:
-    with said(reply) as (_, near), pytest.raises(kind, match=reason):
-        sending(near, written(tmp_path, content))()
+    with said(reply) as (_, near):
+        with pytest.raises(kind, match=reason):
+            sending(near, written(tmp_path, content))()
+        assert near.closed == "aborted"  # the file is closed now, so nobody may go on reading it
 
 
 def test_a_receiver_that_is_stopped_is_told_by_the_sender(tmp_path: Path) -> None:

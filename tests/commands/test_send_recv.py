@@ -149,6 +149,16 @@ def test_quiet_means_nothing_but_errors(home: Home) -> None:
     assert (received.code, received.out, received.err.count("\n")) == (exit_codes.OK, "", 1)
 
 
+def test_a_name_that_the_output_cannot_show(home: Home) -> None:
+    home.env = {**home.env, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}  # as with a terminal of another language
+    with Receiving(home, "--once", "--plain") as receiver:
+        sent = home.send(home.file(SHORT), receiver.port, "--plain", "--name", "日本")
+        received = receiver.wait()
+    assert (sent.code, received.code) == (exit_codes.OK, exit_codes.OK)
+    assert received.out.startswith("received \\u65e5\\u672c from ") and sent.out.startswith("sent \\u65e5\\u672c: ")
+    assert home.received == {"日本": SHORT}
+
+
 def test_datagrams_of_one_length_without_offload(home: Home) -> None:
     with Receiving(home, "--once", "--plain", "--no-offload", "--mtu", "1300") as receiver:
         sent = home.send(home.file(CONTENT), receiver.port, "--plain", "--no-offload", "--mtu", "1300", "--json")

@@ -350,4 +350,6 @@ async def test_streams_that_are_forgotten_are_reset_and_warned_of() -> None:
     async with serving(wait) as server:
         with pytest.warns(ResourceWarning, match="unclosed surewire connection"):
             await aio.connect(server.address, plain=True)
-        assert "forgot" in str(await ends.get())
+        end = await ends.get()
+        assert isinstance(end, Reset) and "forgot" in str(end)
+        assert end.code == 1, "the transport's own, not the application's"

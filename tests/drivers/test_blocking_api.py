@@ -424,14 +424,40 @@ def test_a_program_that_forgets_to_close_tells_both_sides(listener: Listener) ->
                 pass
 
 
+def test_a_program_waits_at_its_end_for_all_peers_together() -> None:
+    serve = f"import surewire\nwith surewire.listen(('{HOST}', 0), plain=True) as server:\n"
+    serve += "    print(server.address[1], flush=True)\n    input()"
+    server = subprocess.Popen(
+        [sys.executable, "-c", serve], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    )
+    with server:
+        assert server.stdout is not None
+        program = f"""
+import os, signal
+
+streams = [surewire.connect(server, plain=True) for _ in range(15)]
+os.kill({server.pid}, signal.SIGSTOP)
+for stream in streams:
+    stream.shutdown()
+print("all")
+"""
+        try:
+            # It times out if the end takes a few seconds for each of the fifteen.
+            ended = run(program, int(server.stdout.readline()))
+        finally:
+            server.kill()
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("all\n", "", 0)
+
+
 def test_a_stream_that_is_forgotten_is_reset_and_warned_of(listener: Listener) -> None:
     client = surewire.connect(listener.address, plain=True)
     server = listener.accept(LONG)
     with pytest.warns(ResourceWarning, match="unclosed <surewire.Stream"):
         del client
         gc.collect()
-    with pytest.raises(Reset, match="forgot"):
+    with pytest.raises(Reset, match="forgot") as reset:
         server.recv(1)
+    assert reset.value.code == 1, "the transport's own, not the application's"
 
 
 def test_descriptors_are_given_back(listener: Listener) -> None:

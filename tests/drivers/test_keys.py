@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from surewire.api.keys import config_folder, read_key, server_private_key, shared_key, write_new_key
+from surewire.apps.transfer_options import read_shared_key
 from surewire.errors import ConfigError
 
 KEY = bytes(range(32))
@@ -33,6 +34,13 @@ def test_a_key_is_read(tmp_path: Path, content: str) -> None:
 def test_what_is_no_key_is_refused(tmp_path: Path, content: str | bytes) -> None:
     with pytest.raises(ConfigError, match="holds no key"):
         read_key(key_file(tmp_path, content))
+
+
+def test_a_key_in_place_of_the_name_of_its_file_is_not_repeated() -> None:
+    for read in (read_key, shared_key, lambda name: read_shared_key("test", name)):
+        with pytest.raises(ConfigError, match="make a new one") as caught:
+            read(KEY.hex())
+        assert KEY.hex() not in str(caught.value) and caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o610, 0o602])

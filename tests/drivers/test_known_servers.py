@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from surewire.api.known_servers import KnownServers, server_name
-from surewire.errors import ConfigError
+from surewire.api.options import FIRST_USE, Client, client_of
+from surewire.errors import ConfigError, UntrustedServer
 
 ONE, TWO = b"\x01" * 32, b"\x02" * 32
 
@@ -41,6 +43,31 @@ def test_another_key_takes_the_place_of_the_first_and_nothing_else_changes(path:
     assert path.read_text().splitlines()[:3] == ["# mine", "", f"kept:1 {ONE.hex()} # why"]
     KnownServers(path).remember("example.net", 5, ONE)
     assert path.read_text().splitlines() == ["# mine", "", f"kept:1 {ONE.hex()} # why", f"example.net:5 {ONE.hex()}"]
+
+
+def test_two_first_meetings_at_the_same_time(path: Path) -> None:
+    """Both began when nothing was known; the second may not take the place of the first."""
+
+    sealed = pytest.importorskip("surewire.crypto.sealed", exc_type=ImportError)
+
+    def meeting(trust: str) -> Client:
+        return client_of("a", 1, psk=None, server_key=None, trust=trust, known_servers=path, plain=False)
+
+    def shown(client: Client, private: bytes) -> None:
+        prologue, rng = b"", random.Random(1)
+        handshake, server = client.security.begin(rng), sealed.KeyServer(private).begin(1, rng)
+        server.accept(prologue, handshake.hello(prologue, b""))
+        handshake.finish(server.welcome(b""))
+        client.on_established()
+
+    first, second, third = meeting(FIRST_USE), meeting(FIRST_USE), meeting(FIRST_USE)
+    shown(first, ONE)
+    with pytest.raises(UntrustedServer, match="two keys"):
+        shown(second, TWO)
+    shown(third, ONE)
+    assert KnownServers(path).key_of("a", 1) == sealed.public_key(ONE)
+    shown(meeting(sealed.fingerprint(sealed.public_key(TWO))), TWO)
+    assert KnownServers(path).key_of("a", 1) == sealed.public_key(TWO)
 
 
 def test_remembering_what_is_known_does_not_touch_the_file(path: Path) -> None:

@@ -53,8 +53,35 @@ def test_a_file_that_shrinks_is_told(path: Path) -> None:
         assert source.read_at(0, 100) == CONTENT[:100]
         with pytest.raises(SourceChanged, match="shorter"):
             source.read_at(90, 20)
-    with pytest.raises(SourceChanged, match=os.strerror(errno.EBADF)):
-        source.read_at(0, 1)
+
+
+def test_the_number_of_a_closed_file_is_not_used_for_another(path: Path, tmp_path: Path) -> None:
+    """As happens after a timeout: the caller closes his file, while the transfer goes on."""
+    other = tmp_path / "other"
+    other.write_bytes(b"precious")
+    with path.open("r+b") as file:
+        number = file.fileno()
+        source, sink = OpenSource(number, 0, 4), OpenSink(number, 4, 3)
+    with other.open("r+b") as file:
+        assert file.fileno() == number
+        sink.write_at(0, [b"new"])
+        assert source.read_at(0, 4) == CONTENT[:4]
+    assert other.read_bytes() == b"precious"
+    assert path.read_bytes()[:9] == CONTENT[:4] + b"new" + CONTENT[7:9]
+
+
+def test_descriptors_are_given_back(path: Path) -> None:
+    with path.open("r+b") as file:
+        before = len(os.listdir("/proc/self/fd"))
+        kept = OpenSource(file.fileno(), 0, None), OpenSink(file.fileno(), 0, 1)
+        assert len(os.listdir("/proc/self/fd")) == before + 2
+        del kept
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file_that_does_not_tell_its_size_is_refused() -> None:
+    with open("/proc/self/status", "rb") as file, pytest.raises(ConfigError, match="size"):
+        OpenSource(file.fileno(), 0, None)
 
 
 def test_a_part_beyond_the_file_is_refused(path: Path) -> None:
@@ -62,11 +89,13 @@ def test_a_part_beyond_the_file_is_refused(path: Path) -> None:
         for start, count in ((0, 1025), (1025, None), (-1, 1), (0, -1)):
             with pytest.raises(ConfigError, match="of a file of 1024"):
                 OpenSource(file.fileno(), start, count)
+        with pytest.raises(TypeError):
+            OpenSource(file.fileno(), 0, 1.5)  # type: ignore[arg-type]
 
 
 def test_a_sink_writes_where_it_belongs(path: Path) -> None:
     with path.open("r+b") as file:
-        sink = OpenSink(file.fileno(), 100)
+        sink = OpenSink(file.fileno(), 100, 2000)
         sink.write_at(4, [b"ab", memoryview(b"cd"), bytearray(b"ef")])
         sink.write_at(2000, [b"far"])
         sink.write_at(0, [])
@@ -77,9 +106,26 @@ def test_a_sink_writes_where_it_belongs(path: Path) -> None:
     assert data[2100:] == b"far"
 
 
-def test_what_cannot_be_stored_is_told(path: Path) -> None:
-    with path.open("rb") as file, pytest.raises(DestinationError, match=os.strerror(errno.EBADF)):
-        OpenSink(file.fileno(), 0).write_at(0, [b"x"])
+def test_what_cannot_be_stored_is_told() -> None:
+    with open("/dev/full", "wb") as file, pytest.raises(DestinationError, match=os.strerror(errno.ENOSPC)):
+        OpenSink(file.fileno(), 0, 1).write_at(0, [b"x"])
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("rb", "not open for writing"), ("ab", "appending")])
+def test_a_file_that_takes_no_bytes_at_their_place_is_refused(path: Path, mode: str, reason: str) -> None:
+    with path.open(mode) as file, pytest.raises(ConfigError, match=reason):
+        OpenSink(file.fileno(), 0, 1)
+
+
+def test_a_file_that_cannot_be_read_is_refused(path: Path) -> None:
+    with path.open("wb") as file, pytest.raises(ConfigError, match="not open for reading"):
+        OpenSource(file.fileno(), 0, None)
+
+
+@pytest.mark.parametrize(("start", "count"), [(-5, 3), (0, -1), (1 << 70, 1), ((1 << 63) - 1, 1)])
+def test_places_that_no_file_has_are_refused(path: Path, start: int, count: int) -> None:
+    with path.open("r+b") as file, pytest.raises(ConfigError, match="in a file"):
+        OpenSink(file.fileno(), start, count)
 
 
 def test_only_open_regular_files_will_do(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import random
@@ -306,6 +307,10 @@ def test_files_that_cannot_be_are_refused(pair: Pair, content: Path) -> None:
             client.sendfile(file, 999_999, 2)
         with pytest.raises(ConfigError):
             client.sendfile(file, -1)
+        with pytest.raises(ConfigError, match="not open for writing"):
+            server.recvfile(file, 1)
+    with content.open("r+b") as target, pytest.raises(ConfigError, match="in a file"):
+        server.recvfile(target, 1, 1 << 70)
     with pytest.raises(ConfigError, match="not an open file"):
         client.sendfile(file)
     reading, writing = os.pipe()
@@ -320,14 +325,15 @@ def test_files_that_cannot_be_are_refused(pair: Pair, content: Path) -> None:
 
 
 @pytest.mark.parametrize("is_early", [True, False])
-def test_bytes_that_cannot_be_stored_end_the_connection(pair: Pair, content: Path, is_early: bool) -> None:
+def test_bytes_that_cannot_be_stored_end_the_connection(pair: Pair, is_early: bool) -> None:
     client, server = pair
-    with ThreadPoolExecutor(1) as threads, content.open("rb") as not_for_writing:
+    with ThreadPoolExecutor(1) as threads, open(os.memfd_create("full", os.MFD_ALLOW_SEALING), "r+b") as full:
+        fcntl.fcntl(full, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
         if is_early:
             client.sendall(bytes(1000))
             while server.stats().received < 1001:
                 pass
-        storing = threads.submit(server.recvfile, not_for_writing, 1000)
+        storing = threads.submit(server.recvfile, full, 1000)
         if not is_early:
             client.sendall(bytes(1000))
         with pytest.raises(DestinationError, match="cannot be written"):

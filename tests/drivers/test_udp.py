@@ -15,7 +15,7 @@ from surewire.core.trains import Train
 from surewire.drivers.udp import MAX_BATCH_BYTES, MAX_SEGMENTS, UdpSocket
 from surewire.drivers.udp_options import (
     ON_LINUX,
-    endpoint,
+    host_port,
     socket_address,
 )
 from tests.drivers.fake_udp import LOCALHOST, PEER, random_train
@@ -183,7 +183,7 @@ def test_ipv6_addresses_have_two_parts() -> None:
 
 
 def test_an_ipv6_scope_survives_the_way_to_an_endpoint_and_back() -> None:
-    assert endpoint(("fe80::1", 9, 0, 3)) == ("fe80::1%3", 9)
+    assert host_port(("fe80::1", 9, 0, 3)) == ("fe80::1%3", 9)
     assert socket_address(("fe80::1%3", 9)) == ("fe80::1", 9, 0, 3)
     assert socket_address(("::1", 9)) == ("::1", 9)
 

@@ -15,17 +15,16 @@ from surewire.api.options import Address, client_of, native_config, server_of, s
 from surewire.api.options import Server as ServerOptions
 from surewire.api.outcomes import raise_if_over
 from surewire.drivers.udp import UdpSocket
-from surewire.drivers.udp_options import Endpoint as SocketAddress
-from surewire.drivers.udp_options import endpoint as numeric
+from surewire.drivers.udp_options import HostPort, host_port
 from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
+from surewire.wire.native_frames import GAVE_UP
 
 __all__ = ["Server", "StreamReader", "StreamWriter", "connect", "serve"]
 
 Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
 _ANY: tuple[str, int] = ("", 0)
-_SERVER_CLOSES = 1
 
 
 async def connect(
@@ -110,7 +109,7 @@ class Server:
         self._driver = _driver(udp, options, config, on_accept=self._welcome)
 
     @property
-    def address(self) -> SocketAddress:
+    def address(self) -> HostPort:
         """Local host and port; the port is the true one when 0 was asked for."""
         return self._driver.socket.address
 
@@ -135,7 +134,7 @@ class Server:
     def abort_clients(self) -> None:
         """Reset all connections; handlers meet `Aborted`."""
         for link in list(self._links):
-            link.abort(_SERVER_CLOSES, "the server closes")
+            link.abort(GAVE_UP, "the server closes")
 
     async def wait_closed(self) -> None:
         """After `close`: wait until all handlers have returned and their connections are over."""
@@ -164,7 +163,7 @@ class Server:
     def _welcome(self, connection: Connection) -> None:
         link = Link(self._driver, connection)
         if self._closed.is_set():
-            link.abort(_SERVER_CLOSES, "the server closes")
+            link.abort(GAVE_UP, "the server closes")
             return
         self._links.add(link)
         task = self._driver.loop.create_task(self._run(link))
@@ -179,23 +178,23 @@ class Server:
                 writer.close()
                 await writer.wait_closed()
         except Exception as error:
-            link.abort(1, f"ended by {type(error).__name__}")
+            link.abort(GAVE_UP, f"ended by {type(error).__name__}")
             self._driver.loop.call_exception_handler(
                 {"message": f"the handler for {link.connection.peer} failed", "exception": error}
             )
         except BaseException as error:  # cancelled, or the program ends
-            link.abort(1, f"ended by {type(error).__name__}")
+            link.abort(GAVE_UP, f"ended by {type(error).__name__}")
             raise
         finally:
             self._links.discard(link)
 
 
-async def _resolved(host: str, port: int) -> SocketAddress:
+async def _resolved(host: str, port: int) -> HostPort:
     """The numeric address of a name, an IPv4 one if it has both, without holding up the loop."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     found.sort(key=lambda each: each[0] != socket.AF_INET)
-    return numeric(found[0][4])
+    return host_port(found[0][4])
 
 
 def _driver(

@@ -24,8 +24,8 @@ from surewire.drivers.udp import UdpSocket
 from surewire.errors import Aborted, SurewireError
 from surewire.native.connection import Connection
 from surewire.native.endpoint import Endpoint
+from surewire.wire.native_frames import GAVE_UP
 
-_BROKEN = 1  # code of the reset that peers get when this side cannot go on
 _STARVED_NS = NS_PER_MS
 _NEVER = 1 << 62
 
@@ -116,7 +116,7 @@ class LoopDriver:
 
     def _abort(self, connection: Connection, text: str) -> None:
         if not connection.is_closed:
-            connection.abort(_BROKEN, text, now=self.now())
+            connection.abort(GAVE_UP, text, now=self.now())
             self.push(connection)
 
     # The loop's calls.

@@ -18,19 +18,28 @@ from typing import Any, TypeVar, cast
 
 from surewire.api.aio_driver import LoopDriver
 from surewire.api.open_files import HasDescriptor, OpenSink, OpenSource, descriptor_of
-from surewire.api.outcomes import as_bytes, has_ended, is_delivered, raise_if_lost, raise_if_over, stored
+from surewire.api.outcomes import (
+    PEER_END_WAIT_S,
+    as_bytes,
+    delivered,
+    has_ended,
+    is_delivered,
+    raise_if_lost,
+    raise_if_over,
+    stored,
+)
 from surewire.core.state import State
 from surewire.core.trains import Buffer
-from surewire.drivers.udp_options import Endpoint as SocketAddress
+from surewire.drivers.udp_options import HostPort
 from surewire.errors import DestinationError, LocalProtocolError
 from surewire.native.connection import Connection
 from surewire.native.statistics import ConnectionStats
+from surewire.wire.native_frames import GAVE_UP
 
 T = TypeVar("T")
 
 _CHUNK = 256 << 10
 _LINE_LIMIT = 64 << 10
-_PEER_END_WAIT_S = 1.0  # how long wait_closed() waits for the end of a peer that has everything
 
 
 class Link:
@@ -190,22 +199,23 @@ class StreamReader:
             How many bytes there were: fewer than `count` if the stream ended.
 
         Raises:
-            ConfigError: it is no regular file.
+            ConfigError: it is no regular file, or not open for writing anywhere in it (as with mode "a").
             DestinationError: the bytes cannot be stored (disk full); the connection is reset.
             Otherwise like `read`. After a cancellation what is missing is still stored when it comes.
         """
         descriptor = descriptor_of(file)
         self._raise_unless_readable()
         link, connection = self._link, self._link.connection
+        sink = OpenSink(descriptor, offset, count)
         ready = self._take(min(count, len(self._buffer)))
         try:
-            OpenSink(descriptor, offset).write_at(0, [ready])
+            sink.write_at(0, [ready])
             if count > len(ready):
-                rest = OpenSink(descriptor, offset + len(ready))
+                rest = OpenSink(descriptor, offset + len(ready), count - len(ready))
                 connection.divert(rest, count - len(ready), now=link.driver.now())
                 link.driver.push(connection)
         except DestinationError as error:  # of what had arrived already
-            link.abort(1, str(error))
+            link.abort(GAVE_UP, str(error))
             raise
 
         def find_stored() -> int | None:
@@ -317,7 +327,7 @@ class StreamWriter:
             How many were sent.
 
         Raises:
-            ConfigError: it is no regular file, or not that long.
+            ConfigError: it is no regular file, not open for reading, not that long, or its length is not known.
             SourceChanged: the file became shorter meanwhile; the connection is over.
             Otherwise like `write`.
         """
@@ -378,15 +388,9 @@ class StreamWriter:
         def is_over() -> bool | None:
             return connection.is_closed or link.driver.is_over or None
 
-        def find_delivered() -> bool | None:
-            if not is_delivered(connection):
-                raise_if_lost(connection)
-                return None
-            return True
-
-        await link.until(find_delivered, lambda: is_delivered(connection))
+        await link.until(lambda: delivered(connection), lambda: is_delivered(connection))
         try:
-            async with asyncio.timeout(_PEER_END_WAIT_S):
+            async with asyncio.timeout(PEER_END_WAIT_S):
                 await link.until(is_over, lambda: connection.is_closed)
         except TimeoutError:
             if connection.state is State.TIME_WAIT:  # which is short, and nobody is there after the loop's end
@@ -402,7 +406,7 @@ class StreamWriter:
         if name == "peername":
             return link.connection.peer
         if name == "sockname":
-            return link.driver.socket.local_address(cast(SocketAddress, link.connection.peer))
+            return link.driver.socket.local_address(cast(HostPort, link.connection.peer))
         if name == "server_key" and link.server_key is not None:
             return link.server_key
         if name == "fingerprint" and link.server_key is not None:
@@ -420,7 +424,7 @@ class StreamWriter:
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            self.abort(1, f"ended by {type(error).__name__}")
+            self.abort(GAVE_UP, f"ended by {type(error).__name__}")
         else:
             self.close()
             await self.wait_closed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 import weakref
 
 from surewire.api.driving import EndpointDriver
@@ -18,7 +19,7 @@ from surewire.native.config import NativeConfig
 from surewire.native.security import ServerSecurity
 
 _ANY: tuple[str, int] = ("", 0)
-_EXIT_WAIT_S = 3.0
+_EXIT_WAIT_S = 3.0  # for the peers of all connections together
 
 
 def connect(
@@ -135,8 +136,9 @@ def _driver(socket: UdpSocket, security: ServerSecurity | None, config: NativeCo
 
 def _end_well() -> None:
     """The program ends: reset what it left open, and answer the peers of what it closed."""
+    deadline = time.monotonic() + _EXIT_WAIT_S  # for all: while one is waited for, the others drive themselves
     for driver in list(_drivers):
-        driver.end(_EXIT_WAIT_S)
+        driver.end(max(deadline - time.monotonic(), 0))
 
 
 def _disown() -> None:

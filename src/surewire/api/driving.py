@@ -38,6 +38,7 @@ from surewire.drivers.udp import UdpSocket
 from surewire.errors import Aborted, SurewireError
 from surewire.native.connection import Connection
 from surewire.native.endpoint import Endpoint
+from surewire.wire.native_frames import GAVE_UP
 
 T = TypeVar("T")
 Subject = Connection | Endpoint
@@ -47,7 +48,6 @@ _LOCK_WAIT_S = 1.0  # at the program's end
 _WORTH_SAYING = 64 << 10  # bytes read after which the peer is told at once, if the connection wants to
 _GRACE_S = 0.005  # how long the background thread leaves the role to callers that come and go
 _NEVER = 1 << 62
-_BROKEN = 1  # code of the reset that peers get when this side's protocol was stopped in the middle of its work
 
 # What a verb may raise without having left anything half done.
 _ORDERLY = (SurewireError, TimeoutError, TypeError)
@@ -237,7 +237,7 @@ class EndpointDriver:
         """Reset the connections that `only` chooses, all without it; the lock is held."""
         for connection in self.endpoint.connections:
             if not connection.is_closed and only(connection):
-                connection.abort(_BROKEN, text, now=self.now())
+                connection.abort(GAVE_UP, text, now=self.now())
                 self.endpoint.touch(connection)
         self._send()
 
@@ -269,7 +269,7 @@ class EndpointDriver:
         while self._abandoned:
             lost = self._abandoned.popleft()
             if not lost.is_closed:
-                lost.abort(0, "the peer's program forgot the connection", now=self.now())
+                lost.abort(GAVE_UP, "the peer's program forgot the connection", now=self.now())
                 self.endpoint.touch(lost)
         self._pump.receive()
         self._tell_changed()

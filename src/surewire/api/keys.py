@@ -53,6 +53,14 @@ def shared_key(psk: bytes | StrPath) -> bytes:
     return read_key(psk)
 
 
+def unreadable_key(path: StrPath, reason: object) -> ConfigError:
+    """What to raise when a key file cannot be read; a key that was given in place of its name is not repeated."""
+    name = os.fspath(path)
+    if _DIGITS.fullmatch(name if isinstance(name, str) else os.fsdecode(name)):
+        return ConfigError("a key was given in place of the name of its file; others may have seen it: make a new one")
+    return ConfigError(f"cannot read the key in {name}: {reason}")
+
+
 def read_key(path: StrPath) -> bytes:
     """The key in a file.
 
@@ -62,7 +70,7 @@ def read_key(path: StrPath) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise ConfigError(f"cannot read the key in {os.fspath(path)}: {error.strerror}") from error
+        raise unreadable_key(path, error.strerror) from None
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from surewire.api.keys import KEY_SIZE, config_folder, make_config_folder
-from surewire.errors import ConfigError
+from surewire.errors import ConfigError, UntrustedServer
 
 _KEY = re.compile(rf"[0-9a-fA-F]{{{2 * KEY_SIZE}}}")
 _MOST_BYTES = 16 << 20
@@ -48,10 +48,11 @@ class KnownServers:
         """
         return self._parse(self._read()).get(server_name(host, port))
 
-    def remember(self, host: str, port: int, public_key: bytes) -> None:
-        """Trust this key, in place of any other that this server had.
+    def remember(self, host: str, port: int, public_key: bytes, *, is_first: bool = False) -> None:
+        """Trust this key, in place of any other that this server had, but not if it was to be the `is_first`.
 
         Raises:
+            UntrustedServer: `is_first`, and somebody else has met the server meanwhile: with another key.
             ConfigError: the file cannot be read or written, or has a line that is wrong.
         """
         if self._is_default:
@@ -59,8 +60,11 @@ class KnownServers:
         name = server_name(host, port)
         with self._locked():
             text = self._read()
-            if self._parse(text).get(name) == public_key:
+            known = self._parse(text).get(name)
+            if known == public_key:
                 return
+            if is_first and known is not None:
+                raise UntrustedServer(f"{name} has shown two keys at the same time: somebody may be in between")
             kept = [line for line in text.splitlines() if line.split("#")[0].lower().split()[:1] != [name]]
             self._replace("\n".join([*kept, f"{name} {public_key.hex()}", ""]))
 

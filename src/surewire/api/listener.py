@@ -10,10 +10,9 @@ from types import TracebackType
 
 from surewire.api.driving import EndpointDriver
 from surewire.api.stream import Stream
-from surewire.drivers.udp_options import Endpoint as SocketAddress
+from surewire.drivers.udp_options import HostPort
 from surewire.errors import LocalProtocolError
-
-_SERVER_CLOSES = 1  # code of the reset for connections that nobody accepted
+from surewire.wire.native_frames import GAVE_UP
 
 
 class Listener:
@@ -27,7 +26,7 @@ class Listener:
         """The key that clients know this server by; None where they share one with it, or there is none."""
 
     @property
-    def address(self) -> SocketAddress:
+    def address(self) -> HostPort:
         """Local host and port; the port is the true one when 0 was asked for."""
         return self._driver.socket.address
 
@@ -75,7 +74,7 @@ class Listener:
             driver.endpoint.close_listening(now=driver.now())
             while (connection := driver.endpoint.poll_accept()) is not None:
                 if not connection.is_closed:
-                    connection.abort(_SERVER_CLOSES, "the server closes", now=driver.now())
+                    connection.abort(GAVE_UP, "the server closes", now=driver.now())
                 driver.push(connection)
             driver.tell(driver.endpoint)
             driver.release()

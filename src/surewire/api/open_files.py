@@ -1,12 +1,18 @@
 """Files that the application has opened, to send from and to receive into at any offset.
 
-They stay the application's: not closed here, and their positions are not moved. What a transfer needs beyond that,
-a name that stands for a whole file, is in `surewire.drivers.files`.
+They stay the application's: not closed here, and their positions are not moved. But a transfer can outlast the call
+that began it (after a timeout, or a cancellation), and its caller then closes the file and opens another, which gets
+the same number. So each transfer has a descriptor of its own, until nothing refers to it any more. (In the end, as
+always when a descriptor is closed, the process loses its fcntl() record locks on that file.)
+
+What a transfer needs beyond that, a name that stands for a whole file, is in `surewire.drivers.files`.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import operator
 import os
 import stat
 from collections.abc import Sequence
@@ -17,6 +23,7 @@ from surewire.errors import ConfigError, DestinationError, LocalProtocolError, S
 from surewire.transfer.files import Sink
 
 _MAX_PIECES = os.sysconf("SC_IOV_MAX")
+_LAST_OFFSET = (1 << 63) - 1
 
 
 class HasDescriptor(Protocol):
@@ -41,19 +48,47 @@ def descriptor_of(file: int | HasDescriptor) -> int:
     return descriptor
 
 
-class OpenSource:
+class _Own:
+    """A descriptor of one's own for a file that somebody else has opened."""
+
+    _own = -1
+
+    def __init__(self, descriptor: int, forbidden: int) -> None:
+        """Duplicate it; `forbidden` is the one access (O_RDONLY or O_WRONLY) that will not do.
+
+        Raises:
+            ConfigError: it is closed, or open in the wrong way; or no descriptor is left.
+        """
+        try:
+            flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+            self._own = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
+        except OSError as error:
+            raise ConfigError(f"the file cannot be used: {error.strerror}") from error
+        if flags & os.O_ACCMODE == forbidden:
+            raise ConfigError(f"the file is not open for {'writing' if forbidden == os.O_RDONLY else 'reading'}")
+        if forbidden == os.O_RDONLY and flags & os.O_APPEND:
+            raise ConfigError("the file is open for appending, which puts every byte at its end")
+
+    def __del__(self) -> None:
+        if self._own >= 0:
+            os.close(self._own)
+
+
+class OpenSource(_Own):
     """Bytes [start, start + size) of an open file; offsets here count from `start`."""
 
     def __init__(self, descriptor: int, start: int, count: int | None) -> None:
         """Fix the size; `count` None: up to the present end of the file.
 
         Raises:
-            ConfigError: the file has not as many bytes.
+            ConfigError: the file has not as many bytes, or does not tell how many it has (some below /proc).
         """
-        there = os.fstat(descriptor).st_size
-        self._descriptor = descriptor
+        super().__init__(descriptor, os.O_WRONLY)
+        there = os.fstat(self._own).st_size
+        if not there and _has_content(self._own):
+            raise ConfigError("the size of the file is not known beforehand; use sendall")
         self._start = start
-        self.size = there - start if count is None else count
+        self.size = there - start if count is None else operator.index(count)
         if start < 0 or self.size < 0 or start + self.size > there:
             raise ConfigError(f"bytes {start} to {start + self.size} of a file of {there}")
 
@@ -73,7 +108,7 @@ class OpenSource:
         if offset < 0 or offset + length > self.size:
             raise LocalProtocolError(f"read of {length} bytes at {offset} in a source of {self.size} bytes")
         try:
-            if len(views) > _MAX_PIECES or os.preadv(self._descriptor, views, self._start + offset) < length:
+            if len(views) > _MAX_PIECES or os.preadv(self._own, views, self._start + offset) < length:
                 self._read_one_by_one(offset, views)
         except OSError as error:
             raise SourceChanged(f"the file can no longer be read: {error.strerror}") from error
@@ -83,7 +118,7 @@ class OpenSource:
         for view in views:
             done = 0
             while done < len(view):
-                count = os.preadv(self._descriptor, [view[done:]], position)
+                count = os.preadv(self._own, [view[done:]], position)
                 if count == 0:
                     raise SourceChanged("the file became shorter while it was being sent")
                 done += count
@@ -114,11 +149,18 @@ class KeptError:
         self._sink.commit(size)
 
 
-class OpenSink:
-    """Stores bytes in an open file from offset `start` on."""
+class OpenSink(_Own):
+    """Stores `count` bytes in an open file from offset `start` on."""
 
-    def __init__(self, descriptor: int, start: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, start: int, count: int) -> None:
+        """Nothing is written yet.
+
+        Raises:
+            ConfigError: bytes cannot be put there: out of range, or the file is not open for it.
+        """
+        if not 0 <= start <= start + operator.index(count) <= _LAST_OFFSET:
+            raise ConfigError(f"there are no {count} bytes from {start} on in a file")
+        super().__init__(descriptor, os.O_RDONLY)
         self._start = start
 
     def write_at(self, offset: int, pieces: Sequence[Buffer]) -> None:
@@ -132,9 +174,16 @@ class OpenSink:
         position = self._start + offset
         try:
             while data:
-                count = os.pwrite(self._descriptor, data, position)
+                count = os.pwrite(self._own, data, position)
                 if count == 0:
                     raise OSError(errno.EIO, "the file system stores no more")
                 data, position = data[count:], position + count
         except OSError as error:
             raise DestinationError(f"the file cannot be written: {error.strerror}") from error
+
+
+def _has_content(descriptor: int) -> bool:
+    try:
+        return bool(os.pread(descriptor, 1, 0))
+    except OSError:
+        return False

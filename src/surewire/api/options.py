@@ -211,12 +211,13 @@ class _Remembered(_Judge):
     """The key that is on record, or one whose fingerprint the caller has been told."""
 
     def __init__(self, host: str, port: int, path: StrPath | None, trust: str | None) -> None:
-        from surewire.api.known_servers import KnownServers
+        from surewire.api.known_servers import KnownServers, server_name
         from surewire.crypto.fingerprints import normal_fingerprint
 
         super().__init__()
         self._servers = KnownServers(path)
         self._host, self._port = host, port
+        self._name = server_name(host, port)
         self._takes_new = trust == FIRST_USE
         self._trusted = None if trust is None or trust == FIRST_USE else normal_fingerprint(trust)
         # read now, so that a file that is wrong is told before anything is sent
@@ -243,11 +244,8 @@ class _Remembered(_Judge):
 
     def on_established(self) -> None:
         if self._shown is not None and self._shown != self._known:
-            self._servers.remember(self._host, self._port, self._shown)
-
-    @property
-    def _name(self) -> str:
-        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+            # The file may have changed since it was read: what was first then may have become a second key.
+            self._servers.remember(self._host, self._port, self._shown, is_first=self._trusted is None)
 
 
 def _fingerprint(key: bytes) -> str:

@@ -10,6 +10,9 @@ from surewire.core.trains import Buffer
 from surewire.errors import DestinationError, LocalProtocolError
 from surewire.native.connection import Connection
 
+PEER_END_WAIT_S = 1.0
+"""How long the end of a stream waits for that of a peer that has everything."""
+
 _DELIVERED = frozenset({State.FIN_WAIT_2, State.TIME_WAIT})
 
 
@@ -37,6 +40,14 @@ def has_ended(connection: Connection, verb: str) -> bool:
 def is_delivered(connection: Connection) -> bool:
     """Whether the peer has acknowledged every byte and the end."""
     return connection.is_confirmed or connection.state in _DELIVERED
+
+
+def delivered(connection: Connection) -> bool | None:
+    """True when `is_delivered`, None while it may come to that; raises what ended the connection before."""
+    if is_delivered(connection):
+        return True
+    raise_if_lost(connection)
+    return None
 
 
 def stored(connection: Connection, count: int) -> int | None:

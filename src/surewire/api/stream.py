@@ -15,16 +15,24 @@ from typing import Literal, cast
 
 from surewire.api.driving import EndpointDriver
 from surewire.api.open_files import HasDescriptor, KeptError, OpenSink, OpenSource, descriptor_of
-from surewire.api.outcomes import as_bytes, has_ended, is_delivered, raise_if_lost, raise_if_over, stored
+from surewire.api.outcomes import (
+    PEER_END_WAIT_S,
+    as_bytes,
+    delivered,
+    has_ended,
+    raise_if_lost,
+    raise_if_over,
+    stored,
+)
 from surewire.core.trains import Buffer
-from surewire.drivers.udp_options import Endpoint as SocketAddress
+from surewire.drivers.udp_options import HostPort
 from surewire.errors import ConfigError, DestinationError, LocalProtocolError, Unconfirmed
 from surewire.native.connection import Connection
 from surewire.native.statistics import ConnectionStats
 from surewire.transfer.files import ScatterSource, Sink
+from surewire.wire.native_frames import GAVE_UP
 
 _WORTHWHILE = 256 << 10  # bytes of room that sendall waits for: writing byte by byte as acknowledgments come is slow
-_PEER_END_WAIT_S = 1.0  # how long close() waits for the end of a peer that has everything
 
 
 class Stream:
@@ -41,12 +49,12 @@ class Stream:
         self._is_closing = False
 
     @property
-    def peer(self) -> SocketAddress:
+    def peer(self) -> HostPort:
         """Host and port of the peer. They may change when it moves, or the NAT it is behind forgets."""
-        return cast(SocketAddress, self._connection.peer)
+        return cast(HostPort, self._connection.peer)
 
     @property
-    def address(self) -> SocketAddress:
+    def address(self) -> HostPort:
         """Local host and port."""
         return self._driver.socket.local_address(self.peer)
 
@@ -126,15 +134,15 @@ class Stream:
         """Send bytes of an open regular file, read as they are sent, and wait until the peer has acknowledged them.
 
         Args:
-            file: a file object or a descriptor; its position is not used and not moved. It has to stay as it is until
-                this returns, or the connection has ended.
+            file: a file object or a descriptor; its position is not used and not moved. Its content has to
+                stay as it is until this returns, or the connection has ended.
             offset, count: which bytes; `count` None: up to the end of the file.
 
         Returns:
             How many were sent.
 
         Raises:
-            ConfigError: it is no regular file, or not that long.
+            ConfigError: it is no regular file, not open for reading, not that long, or its length is not known.
             SourceChanged: the file became shorter meanwhile; the connection is over.
             TimeoutError: the timeout has passed. The rest will still be read from the file and sent.
             Otherwise like `sendall`.
@@ -247,12 +255,12 @@ class Stream:
             How many bytes there were: fewer than `count` if the stream ended.
 
         Raises:
-            ConfigError: it is no regular file.
+            ConfigError: it is no regular file, or not open for writing anywhere in it (as with mode "a").
             DestinationError: the bytes cannot be stored (disk full); the connection is reset.
             TimeoutError: the timeout has passed; what is missing will still be stored when it comes.
             Otherwise like `recv`. Behind a hole there may be bytes stored already.
         """
-        sink = OpenSink(descriptor_of(file), offset)
+        sink = OpenSink(descriptor_of(file), offset, count)
         connection = self._connection
         with self._driver.lock, self._driver:
             self._raise_unless_readable("recvfile")
@@ -260,7 +268,7 @@ class Stream:
                 try:
                     connection.divert(sink, count, now=self._driver.now())
                 except DestinationError as error:  # of what had arrived already
-                    connection.abort(1, str(error), now=self._driver.now())
+                    connection.abort(GAVE_UP, str(error), now=self._driver.now())
                     raise
                 finally:
                     self._driver.push(connection)
@@ -327,14 +335,8 @@ class Stream:
                     self._driver.push(connection)
                 self._driver.tell(connection)
 
-        def find_delivered() -> bool | None:
-            if not is_delivered(connection):
-                raise_if_lost(connection)
-                return None
-            return True
-
         try:
-            self._driver.wait(find_delivered, connection, timeout=timeout)
+            self._driver.wait(lambda: delivered(connection), connection, timeout=timeout)
         except TimeoutError:
             with self._driver.lock, self._driver:
                 if not connection.is_closed:
@@ -344,7 +346,7 @@ class Stream:
         # The peer has everything; if it takes its time to end, that is not our concern.
         with contextlib.suppress(TimeoutError):
             self._driver.wait(
-                lambda: connection.is_confirmed or connection.is_closed or None, connection, timeout=_PEER_END_WAIT_S
+                lambda: connection.is_confirmed or connection.is_closed or None, connection, timeout=PEER_END_WAIT_S
             )
         return "confirmed"
 
@@ -370,7 +372,7 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self.abort(1, f"ended by {type(error).__name__}")
+            self.abort(GAVE_UP, f"ended by {type(error).__name__}")
         elif not self._is_closing:
             self.close()
 

@@ -28,15 +28,12 @@ class Bottleneck:
     def __init__(self) -> None:
         self._samples = 0
         self._closed_window = 0
-        self._nothing_to_send = 0
 
     def sample(self, stats: ConnectionStats) -> None:
         """Look at the connection once."""
-        if stats.is_app_limited:
-            self._nothing_to_send += 1
-            return
-        self._samples += 1
-        self._closed_window += stats.is_window_limited
+        if not stats.is_app_limited:
+            self._samples += 1
+            self._closed_window += stats.is_window_limited
 
     def verdict(self, *, busy: float, reading: float, loss: float) -> Verdict:
         """Judge.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -23,9 +24,14 @@ def open_standard_descriptors() -> None:
 
 
 def open_standard_output() -> None:
-    """Where standard output was closed before Python started, print into the null device."""
+    """Let printing work: into the null device if standard output was closed before Python started, and any character.
+
+    What the encoding lacks is printed as an escape: a name that somebody else has chosen must not end a tool.
+    """
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

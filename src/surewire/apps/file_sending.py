@@ -114,6 +114,14 @@ class FileSending:
             RemoteProtocolError: it answered something without meaning.
             ConnectionLost: the connection ended before the answer.
         """
+        try:
+            return self._send()
+        except SurewireError:
+            # Nothing may be read from the file any more, which the caller closes now.
+            self._stream.abort(1, "the sender cannot go on")
+            raise
+
+    def _send(self) -> bytes:
         answer = self._send_short() if self._offer.size <= SHORT else self._send_long()
         self.finished_ns = time.monotonic_ns()
         if isinstance(answer, Refusal):

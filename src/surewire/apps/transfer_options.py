@@ -8,6 +8,7 @@ import os
 import stat
 from typing import Any, Protocol
 
+from surewire.api.keys import unreadable_key
 from surewire.apps.arguments import seconds
 from surewire.apps.console import complain, os_reason
 from surewire.core.units import NS_PER_S
@@ -83,7 +84,7 @@ def read_shared_key(prog: str, path: str | None) -> bytes | None:
             text = file.read(_MOST_KEY_FILE).strip()
     except (OSError, ValueError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else error
-        raise ConfigError(f"cannot read the key in {path}: {reason}") from error
+        raise unreadable_key(path, reason) from None
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:

@@ -48,6 +48,10 @@ class State(Enum):
     TIME_WAIT = auto()  # the peer's FIN is acknowledged; a repeated one is acknowledged again
 
 
+FIN_UNACKNOWLEDGED = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
+"""This side has finished, and does not know yet that the peer has heard it."""
+
+
 class Input(Enum):
     """What can change the state."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from surewire.core.trains import Buffer
@@ -53,8 +52,6 @@ class HashThread:
         self._is_waiting = False
         self._error: SurewireError | None = None
         self._wakes = threading.Condition()
-        self.cpu_ns = 0
-        """Time that the processor has spent here; for after the end."""
         self._thread = threading.Thread(target=self._run, name="hash", daemon=True)
         self._thread.start()
 
@@ -89,7 +86,6 @@ class HashThread:
         self._thread.join()
 
     def _run(self) -> None:
-        started = time.thread_time_ns()
         buffer = memoryview(bytearray(_PIECE))
         try:
             while (length := self._wait()) > 0:
@@ -99,7 +95,6 @@ class HashThread:
                 self._done += length
         except SurewireError as error:
             self._error = error
-        self.cpu_ns = time.thread_time_ns() - started
 
     def _wait(self) -> int:
         """Wait for enough bytes, or for the end; how many to hash next, at most 0 when it is over."""

@@ -30,13 +30,13 @@ from surewire.drivers.udp_options import (
     UDP_GRO,
     UDP_SEGMENT,
     ControlMessage,
-    Endpoint,
+    HostPort,
     RawSocket,
     UdpStats,
     control_space,
-    endpoint,
     error_name,
     forbid_fragments,
+    host_port,
     open_socket,
     request_options,
     socket_address,
@@ -91,7 +91,7 @@ class Received(NamedTuple):
 
     buffer: memoryview
     stride: int
-    source: Endpoint
+    source: HostPort
 
 
 class _Rest(NamedTuple):
@@ -99,7 +99,7 @@ class _Rest(NamedTuple):
 
     data: memoryview
     stride: int
-    destination: Endpoint
+    destination: HostPort
 
 
 class UdpSocket:
@@ -107,9 +107,9 @@ class UdpSocket:
 
     def __init__(
         self,
-        local: Endpoint,
+        local: HostPort,
         *,
-        remote: Endpoint | None = None,
+        remote: HostPort | None = None,
         receive_buffer: int = 8 << 20,
         offload: bool = True,
         dont_fragment: bool = False,
@@ -134,8 +134,8 @@ class UdpSocket:
         """
         self._raw: RawSocket = open_socket(local, remote) if raw is None else raw
         self.stats = UdpStats()
-        self.address: Endpoint = endpoint(self._raw.getsockname())
-        self.remote: Endpoint | None = None if remote is None else endpoint(self._raw.getpeername())
+        self.address: HostPort = host_port(self._raw.getsockname())
+        self.remote: HostPort | None = None if remote is None else host_port(self._raw.getpeername())
         self._origins = Origins(self._raw, wildcard=self.address[0] in ("0.0.0.0", "::"))
         self._segmentable_stride = MAX_BATCH_BYTES
         self._rest: _Rest | None = None
@@ -198,7 +198,7 @@ class UdpSocket:
         if self._rest is not None:
             raise LocalProtocolError("send() while an earlier train is pending; flush() first")
         buffers, stride, nbytes, _ = train
-        destination = cast(Endpoint, train.destination)
+        destination = cast(HostPort, train.destination)
         self.stats.trains_sent += 1
         done = self._transmit(buffers, nbytes, stride, destination)
         if done >= nbytes:
@@ -239,7 +239,7 @@ class UdpSocket:
             except OSError as error:
                 self._note_read_error(error)
                 continue
-            source: Endpoint = address if len(address) == 2 else endpoint(address)
+            source: HostPort = address if len(address) == 2 else host_port(address)
             stride = nbytes
             for message in messages:
                 level, kind, data = message
@@ -302,7 +302,7 @@ class UdpSocket:
         size, self._too_long = self._too_long, None
         return size
 
-    def local_address(self, peer: Endpoint) -> Endpoint:
+    def local_address(self, peer: HostPort) -> HostPort:
         """The true local address towards `peer`, even when bound to the wildcard.
 
         It is the one the peer's datagrams came to, before the first of them the one the routing
@@ -334,7 +334,7 @@ class UdpSocket:
         poller.register(descriptor, select.POLLIN | (select.POLLOUT if writable else 0))
         poller.poll(math.ceil(nanoseconds / NS_PER_MS))
 
-    def _transmit(self, buffers: Sequence[Buffer], nbytes: int, stride: int, destination: Endpoint) -> int:
+    def _transmit(self, buffers: Sequence[Buffer], nbytes: int, stride: int, destination: HostPort) -> int:
         """Send `nbytes` in as few calls as allowed; return how many are dealt with (fewer: would block)."""
         if nbytes <= stride:
             return self._send_batch(buffers, nbytes, stride, destination)
@@ -345,7 +345,7 @@ class UdpSocket:
             return self._send_batch(buffers, nbytes, stride, destination)
         return self._send_pieces(buffers, max(largest, stride), stride, destination)
 
-    def _send_pieces(self, buffers: Sequence[Buffer], size: int, stride: int, destination: Endpoint) -> int:
+    def _send_pieces(self, buffers: Sequence[Buffer], size: int, stride: int, destination: HostPort) -> int:
         """Send in batches of `size` bytes, a multiple of `stride`, until one would block."""
         whole = memoryview(buffers[0] if len(buffers) == 1 else b"".join(buffers))
         done = self._send_singly(whole, stride, destination) if size == stride else 0
@@ -357,7 +357,7 @@ class UdpSocket:
                 break
         return done
 
-    def _send_singly(self, whole: memoryview, stride: int, destination: Endpoint) -> int:
+    def _send_singly(self, whole: memoryview, stride: int, destination: HostPort) -> int:
         """Send datagram by datagram until one does not go as it should; return the bytes that went.
 
         The first one that fails is left to `_send_batch`, which knows what each failure means.
@@ -383,7 +383,7 @@ class UdpSocket:
         self.stats.bytes_sent += done
         return done
 
-    def _send_batch(self, buffers: Sequence[Buffer], nbytes: int, stride: int, destination: Endpoint) -> int:
+    def _send_batch(self, buffers: Sequence[Buffer], nbytes: int, stride: int, destination: HostPort) -> int:
         """Send what one call can carry, segmented if it is more than a datagram; return bytes dealt with."""
         stats = self.stats
         segmented = nbytes > stride
@@ -407,7 +407,7 @@ class UdpSocket:
         stats.datagrams_dropped += -(-nbytes // stride)
         return nbytes
 
-    def _attempt(self, buffers: Sequence[Buffer], segment: int, destination: Endpoint) -> int:
+    def _attempt(self, buffers: Sequence[Buffer], segment: int, destination: HostPort) -> int:
         """Make one sending call; return 0, or the errno of a failure that is no exception.
 
         A refusal belongs to an earlier datagram and an address that left this host to an earlier
@@ -431,7 +431,7 @@ class UdpSocket:
                     raise
                 return code
 
-    def _call(self, buffers: Sequence[Buffer], segment: int, destination: Endpoint) -> None:
+    def _call(self, buffers: Sequence[Buffer], segment: int, destination: HostPort) -> None:
         control = self._origins.control(destination)
         address = None if destination == self.remote else socket_address(destination)
         if segment:
@@ -446,7 +446,7 @@ class UdpSocket:
             else:
                 self._raw.sendto(data, address)
 
-    def _send_unsegmented(self, buffers: Sequence[Buffer], stride: int, destination: Endpoint, failure: int) -> int:
+    def _send_unsegmented(self, buffers: Sequence[Buffer], stride: int, destination: HostPort, failure: int) -> int:
         """Send one by one what the kernel refused to segment; return bytes dealt with."""
         stats = self.stats
         stats.offload_failures += 1

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from surewire.core.trains import Buffer
 
-Endpoint = tuple[str, int]
+HostPort = tuple[str, int]
 """Host (numeric) and port. A link-local IPv6 host carries its interface as `fe80::1%2`."""
 
 ControlMessage = tuple[int, int, bytes]
@@ -127,7 +127,7 @@ class UdpStats:
     dont_fragment: bool = False
 
 
-def open_socket(local: Endpoint, remote: Endpoint | None) -> socket.socket:
+def open_socket(local: HostPort, remote: HostPort | None) -> socket.socket:
     """Return a non-blocking UDP socket bound to `local`, connected to `remote` if that is given.
 
     Names are resolved; one that has both an IPv4 and an IPv6 address means the IPv4 one, so that
@@ -201,15 +201,15 @@ def control_space() -> int:
     return sum(socket.CMSG_SPACE(n) for n in _CONTROL_BYTES)
 
 
-def endpoint(address: Any) -> Endpoint:
+def host_port(address: Any) -> HostPort:
     """Return the (host, port) of a socket address; an IPv6 scope moves into the host."""
     if len(address) == 4 and address[3]:
         return f"{address[0].partition('%')[0]}%{address[3]}", address[1]
     return address[0], address[1]
 
 
-def socket_address(target: Endpoint) -> tuple[Any, ...]:
-    """Return what the socket calls want for `target`: `endpoint` the other way round.
+def socket_address(target: HostPort) -> tuple[Any, ...]:
+    """Return what the socket calls want for `target`: `host_port` the other way round.
 
     Raises:
         OSError: the host names an interface that does not exist.
@@ -226,7 +226,7 @@ def error_name(code: int) -> str:
     return errno.errorcode.get(code, os.strerror(code))
 
 
-def _resolve(target: Endpoint, *, passive: bool) -> dict[int, Any]:
+def _resolve(target: HostPort, *, passive: bool) -> dict[int, Any]:
     """Return the first socket address of each family."""
     flags = socket.AI_PASSIVE if passive else 0
     try:

@@ -17,7 +17,7 @@ from surewire.drivers.udp_options import (
     IP_PKTINFO,
     ON_LINUX,
     ControlMessage,
-    Endpoint,
+    HostPort,
     RawSocket,
     granted,
     socket_address,
@@ -40,9 +40,9 @@ class Origins:
 
     def __init__(self, raw: RawSocket, *, wildcard: bool) -> None:
         self._family = raw.family
-        self._known: dict[Endpoint, _Origin] = {}
-        self._probed: dict[Endpoint, str] = {}
-        self._last: tuple[Endpoint, bytes] | None = None
+        self._known: dict[HostPort, _Origin] = {}
+        self._probed: dict[HostPort, str] = {}
+        self._last: tuple[HostPort, bytes] | None = None
         self.wildcard = wildcard
         if self._family == socket.AF_INET6:
             self._level, self._kind, wanted = socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, socket.IPV6_RECVPKTINFO
@@ -51,7 +51,7 @@ class Origins:
         if wildcard and (ON_LINUX or self._family == socket.AF_INET6):
             granted(raw, self._level, wanted, 1)
 
-    def learn(self, peer: Endpoint, message: ControlMessage) -> None:
+    def learn(self, peer: HostPort, message: ControlMessage) -> None:
         """Take the address out of a control message of a read; other messages are ignored."""
         level, kind, data = message
         if level != self._level or kind != self._kind or (peer, data) == self._last:
@@ -65,17 +65,17 @@ class Origins:
         if len(self._known) > MAX_PEERS:
             del self._known[next(iter(self._known))]
 
-    def control(self, peer: Endpoint) -> list[ControlMessage]:
+    def control(self, peer: HostPort) -> list[ControlMessage]:
         """The control messages that make a send to `peer` leave from the right address; mostly none."""
         origin = self._known.get(peer)
         return origin.control if origin is not None else []
 
-    def forget(self, peer: Endpoint) -> bool:
+    def forget(self, peer: HostPort) -> bool:
         """Drop what is known of `peer` (the address left this host); False when nothing was known."""
         self._last = None
         return self._known.pop(peer, None) is not None
 
-    def host(self, peer: Endpoint) -> str | None:
+    def host(self, peer: HostPort) -> str | None:
         """The local host address towards `peer`, None when there is no route to it."""
         origin = self._known.get(peer)
         if origin is not None:
@@ -106,7 +106,7 @@ class Origins:
             answer = _PKTINFO4.pack(0, address, bytes(4))
         return _Origin(socket.inet_ntop(self._family, address), [(self._level, self._kind, answer)])
 
-    def _probe(self, peer: Endpoint) -> str | None:
+    def _probe(self, peer: HostPort) -> str | None:
         """Ask the routing table by connecting a throw-away socket, which sends nothing."""
         with contextlib.suppress(OSError), socket.socket(self._family, socket.SOCK_DGRAM) as probe:
             probe.connect(socket_address(peer))

@@ -50,6 +50,7 @@ from surewire.wire.slots import Slots
 
 _WRITABLE = (State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT)
 _UNSEALED = (State.CLOSED, State.SYN_SENT)  # no keys yet, or no more
+_WORN_OUT = "the peer acknowledges nothing that the present key has sealed, so it cannot be changed"
 _PATH_FRAMES = (frames.PathChallenge, frames.PathResponse)
 
 Opening = ClientOpening | ServerOpening
@@ -292,7 +293,7 @@ class Connection:
             self._ending.is_done_due = True
             self._close(Input.TIMEOUT)
         elif self.state is not State.CLOSED:
-            self._give_up(Aborted(text), code, text)
+            self._give_up(Aborted(text), text, code=code)
 
     # Outputs.
 
@@ -306,9 +307,12 @@ class Connection:
             train = self._poll_path(now)
             if train is None and self.paths.is_validated:
                 train = self._sending.poll(self._receiving, self.paths.peer, now=now)
-            return train
+            if not self._keys.sending.is_worn_out:
+                return train
+            self._give_up(RemoteProtocolError(_WORN_OUT), _WORN_OUT)
+            return self._ready.popleft() if self._ready else None
         except TransferError as error:  # its text may name a file of this host: the peer gets another one
-            self._give_up(error, 1, "what was to be sent can no longer be read")
+            self._give_up(error, "what was to be sent can no longer be read")
             return self._ready.popleft() if self._ready else None
 
     def _poll_path(self, now: int) -> Train | None:
@@ -346,11 +350,11 @@ class Connection:
         try:
             found = receiving.handle(slots, first, stop, keys.receiving, now=now)
         except TransferError as error:
-            self._give_up(error, 1, "what arrived cannot be stored")
+            self._give_up(error, "what arrived cannot be stored")
             return
         if found is None:
             if keys.receiving.is_worn_out:
-                self._give_up(RemoteProtocolError("too many forged datagrams"), 1, "too many forged datagrams")
+                self._give_up(RemoteProtocolError("too many forged datagrams"), "too many forged datagrams")
             return
         nbytes = (stop - first - 1) * slots.stride + len(slots.datagrams[stop - 1])
         self.counters.received_bytes += nbytes
@@ -409,7 +413,7 @@ class Connection:
                 self._on_handshake_timer(now)
             elif timer is Timer.IDLE:
                 error = self._silence.verdict(self.state, now)
-                self._give_up(error, 1, str(error))
+                self._give_up(error, str(error))
             elif timer is Timer.KEEPALIVE:
                 self._silence.ask(now)
             elif timer is Timer.LINGER:
@@ -519,7 +523,8 @@ class Connection:
         if train is not None:
             self._ready.append(train)
 
-    def _give_up(self, error: SurewireError, code: int, text: str) -> None:
+    def _give_up(self, error: SurewireError, text: str, *, code: int = frames.GAVE_UP) -> None:
+        """End with this error here; the peer is told the text, which names nothing of this host."""
         self._ready.clear()
         if self.state not in _UNSEALED:
             self._say_last(frames.emit_reset(code, text))

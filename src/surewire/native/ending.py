@@ -7,14 +7,13 @@ the other no longer says DONE, so that nobody has to stay for the whole while.
 
 from __future__ import annotations
 
-from surewire.core.state import Input, State, StateMachine
+from surewire.core.state import FIN_UNACKNOWLEDGED, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
 from surewire.native.config import NativeConfig
 from surewire.native.receiving import Receiving
 from surewire.native.sending import Sending
 from surewire.wire import native_frames as frames
 
-UNACKNOWLEDGED = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
 _PEER_IS_OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
 _PTOS_TO_STAY = 3
 
@@ -37,7 +36,7 @@ class Ending:
     def follow(self, now: int) -> None:
         """Act on an end that was acknowledged, and on the peer's that was reached."""
         machine = self._machine
-        if machine.state in UNACKNOWLEDGED and self._sending.outbound.scoreboard.is_done:
+        if machine.state in FIN_UNACKNOWLEDGED and self._sending.outbound.scoreboard.is_done:
             self.is_done_due = machine.handle(Input.FIN_ACKED) is State.CLOSED
             if machine.state is State.TIME_WAIT:
                 self._stay(now)

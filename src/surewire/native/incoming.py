@@ -91,6 +91,8 @@ class Incoming:
                 self._store(low, high, [whole[low - start : high - start]])
         if self._is_discarding:
             self._buffer.discard(books.contiguous)
+        elif self._sink is not None:
+            self._let_sink_go()
         return True
 
     def _store(self, start: int, stop: int, pieces: Sequence[Buffer]) -> None:
@@ -128,6 +130,12 @@ class Incoming:
             sink.write_at(low - start, [self._buffer.peek(low, high)])
         self._sink, self._sink_start, self._sink_stop = sink, start, stop
         self._skip_stored()
+        self._let_sink_go()
+
+    def _let_sink_go(self) -> None:
+        """A sink that has everything may hold a descriptor, and is of no use here any more."""
+        if self.books.contiguous >= self._sink_stop:
+            self._sink = None
 
     def discard(self) -> None:
         """Throw away what is there and what still comes."""

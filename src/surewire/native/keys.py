@@ -18,7 +18,7 @@ _SPARE = 16  # a key is changed when all but this share of what it may protect i
 class SendingKeys:
     """What seals; `phase` is the bit in the header."""
 
-    __slots__ = ("_changed_at", "_limit", "_protection", "phase", "updates")
+    __slots__ = ("_changed_at", "_limit", "_protection", "is_worn_out", "phase", "updates")
 
     def __init__(self, protection: Protection, *, update_after: int | None) -> None:
         limit = protection.packets_limit
@@ -27,6 +27,8 @@ class SendingKeys:
         self._changed_at = 0  # packet number with which the present phase began
         self.phase = 0
         self.updates = 0
+        self.is_worn_out = False
+        """All that the key may protect is used up, and the peer lets it not be changed (RFC 9001 §6.6): the end."""
 
     @property
     def overhead(self) -> int:
@@ -40,6 +42,7 @@ class SendingKeys:
         if number - self._changed_at < self._limit:
             return False
         if self.updates and largest_acked < self._changed_at:
+            self.is_worn_out = number - self._changed_at >= self._protection.packets_limit
             return True
         self._protection = self._protection.successor()
         self._changed_at = number

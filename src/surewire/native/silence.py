@@ -7,7 +7,7 @@ progress is limited as well as silence (`Outbound.stalls_at`).
 
 from __future__ import annotations
 
-from surewire.core.state import State
+from surewire.core.state import FIN_UNACKNOWLEDGED, State
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.units import NS_PER_S
 from surewire.errors import IdleTimeout, SurewireError, Unconfirmed
@@ -97,7 +97,7 @@ class Silence:
         """`Timer.IDLE` has passed in this state: what has happened."""
         outbound, seconds = self._sending.outbound, self._config.transport.idle_timeout / NS_PER_S
         stalls_at = outbound.stalls_at
-        if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and outbound.scoreboard.is_data_acked:
+        if state in FIN_UNACKNOWLEDGED and outbound.scoreboard.is_data_acked:
             return Unconfirmed("all data were acknowledged, but the peer did not confirm the end")
         if stalls_at is not None and now >= stalls_at:
             return IdleTimeout("the peer answers, but takes nothing of what is sent")

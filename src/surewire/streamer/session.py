@@ -17,7 +17,7 @@ from collections import deque
 
 from surewire.core.events import Closed, Established, Event
 from surewire.core.sent_log import SentRun
-from surewire.core.state import DUPLEX, Input, State, StateMachine
+from surewire.core.state import DUPLEX, FIN_UNACKNOWLEDGED, Input, State, StateMachine
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
@@ -432,7 +432,7 @@ class StreamerSession:
     def _follow_fins(self, now: int, *, is_fresh: bool) -> None:
         """Move on when our FIN has been acknowledged, when the peer's has arrived, or both."""
         state = self._machine.state
-        if state in (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK) and self.outbound.scoreboard.is_done:
+        if state in FIN_UNACKNOWLEDGED and self.outbound.scoreboard.is_done:
             if state is State.LAST_ACK and not self._acking.tells_end:
                 self._stay_for_peer(now, is_fresh=is_fresh)  # it has our FIN, but may not know yet that we have its
             else:

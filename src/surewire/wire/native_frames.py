@@ -43,6 +43,10 @@ DATA_HEAD = Struct(">BQ")  # type, offset
 _ZEROS = re.compile(rb"\0+")  # skips 64 KiB of padding in microseconds, without a copy
 
 
+GAVE_UP = 1
+"""Code of a RESET when a side could not go on by itself; all others are the application's."""
+
+
 class FrameType(IntEnum):
     """The first byte of a frame."""
 

@@ -11,7 +11,9 @@ import pytest
 from fuzz.native_peer import CLIENT, MS, Rogue, S
 from surewire.core.events import Closed
 from surewire.core.state import State
-from surewire.errors import Reset
+from surewire.crypto.checked import CheckedClient, CheckedHandshake, CheckedProtection, CheckedServer
+from surewire.crypto.directions import Directions
+from surewire.errors import RemoteProtocolError, Reset
 from surewire.native.config import DEFAULT_TRANSPORT, NativeConfig
 from surewire.wire import native_frames as frames
 from tests.unit.native.pair import BOTH
@@ -121,6 +123,38 @@ def test_acknowledgments_of_single_numbers_in_any_order() -> None:
         merged = [one for at, one in enumerate(ranges) if at == 0 or ranges[at - 1][0] - one[1] >= 1]
         peer.say(frames.emit_ack(0, 1 << 20, rng.choice(merged)[0], rng.randrange(10 * S), merged))
     assert not peer.target.is_closed and peer.target.stats().malformed == 0
+
+
+class Small(CheckedProtection):
+    """A key that may protect 160 datagrams."""
+
+    packets_limit = 160
+
+    def successor(self) -> CheckedProtection:
+        return self
+
+
+class SmallKeys(CheckedHandshake):
+    def keys(self) -> Directions[CheckedProtection]:
+        return Directions(Small(), Small())
+
+
+class SmallServer(CheckedServer):
+    def begin(self, suite: int, rng: random.Random) -> CheckedHandshake:
+        return SmallKeys()
+
+
+def test_a_peer_that_lets_no_key_be_changed() -> None:
+    """It has everything, as it says by positions, but names no number after the first change."""
+    peer = Rogue(security=(CheckedClient(), SmallServer()), config=config())
+    peer.say(PING)
+    while not peer.target.is_closed and peer.expected < 1_000:
+        peer.target.write(b"x", now=peer.now)
+        peer.wait(300 * MS)
+        peer.say(PING + ack(peer.target.written, (0, 1)))
+    assert peer.expected < 400
+    assert isinstance(peer.target.error, RemoteProtocolError)
+    assert isinstance(peer.heard[-1], frames.Reset)
 
 
 # Data.

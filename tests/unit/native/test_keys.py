@@ -79,6 +79,13 @@ def test_the_second_change_waits_until_the_first_has_arrived() -> None:
     assert keys.phase == 0 and not keys.update_if_due(62, largest_acked=10)
 
 
+def test_a_key_that_may_not_be_changed_wears_out() -> None:
+    keys = SendingKeys(Limited(), update_after=None)
+    assert _changes(keys, 150, largest_acked=-1)
+    assert keys.update_if_due(309, largest_acked=149) and not keys.is_worn_out
+    assert keys.update_if_due(310, largest_acked=149) and keys.is_worn_out
+
+
 def test_each_phase_has_a_key_of_its_own() -> None:
     keys = SendingKeys(key(), update_after=1)
     seen = set()

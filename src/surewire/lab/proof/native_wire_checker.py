@@ -47,7 +47,7 @@ class _Conversation:
     """A connection, from its first WELCOME on."""
 
     def __init__(self, attempt: _Attempt, welcome: wire.Welcome, findings: Findings) -> None:
-        self.client_id, self.server_id = attempt.hello.scid, welcome.scid
+        self.client_id = attempt.hello.scid
         self.welcome = welcome
         self.is_readable = attempt.hello.suite == SUITE
         self.has_welcomed = False  # a WELCOME reached the client
@@ -265,10 +265,6 @@ class NativeWireChecker:
                 self._proven.add(conversation.challenged[frame.data])
 
     # Addresses.
-
-    @property
-    def _welcomes(self) -> list[tuple[Address, _Conversation]]:
-        return []
 
     def _check_destination(self, known: _Known, destination: Address, nbytes: int, now: int) -> None:
         conversation, short = known.conversation, known.short
