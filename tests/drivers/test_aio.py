@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -335,6 +337,29 @@ def test_a_loop_that_ends_with_an_open_connection_warns_and_tells_the_peer() -> 
         assert stream.recv(1) == b"x"
         with pytest.raises(Reset, match="program ended"):
             stream.close()
+
+
+def test_a_program_that_exits_in_a_task_tells_its_peers() -> None:
+    program = """
+import asyncio, sys
+from surewire import aio
+
+async def main():
+    reader, writer = await aio.connect((sys.argv[1], int(sys.argv[2])), plain=True)
+    sys.exit(3)
+
+asyncio.run(main())
+"""
+    with surewire.listen((HOST, 0), plain=True) as listener:
+        host, port = listener.address
+        ended = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program, host, str(port)], timeout=LONG, check=False
+        )
+        assert ended.returncode == 3
+        stream = listener.accept(LONG)
+        stream.settimeout(LONG / 2)  # less than the silence after which it would be given up
+        with pytest.raises(Reset, match="program ended"):
+            stream.recv(1)
 
 
 @on_loops

@@ -187,6 +187,15 @@ def test_an_abort_is_told_to_the_peer(pair: Pair) -> None:
         assert str(ends_with(Aborted, call)) == "no ink left"
 
 
+def test_an_abort_with_a_code_that_cannot_be_sent_changes_nothing(pair: Pair) -> None:
+    client, server = pair
+    for code in (-1, 1 << 62):
+        with pytest.raises(LocalProtocolError, match="62 bits"):
+            client.abort(code, "no")
+    client.sendall(b"still fine")
+    assert server.recv_exactly(10) == b"still fine"
+
+
 def test_what_had_arrived_before_an_abort_can_be_read(pair: Pair) -> None:
     client, server = pair
     client.sendall(b"last words")

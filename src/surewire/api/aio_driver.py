@@ -12,6 +12,7 @@ released closes its socket when the last connection is over.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import time
@@ -233,9 +234,12 @@ class LoopDriver:
         self.socket.close()
 
     def __del__(self) -> None:
-        """The loop is closed, since nothing else lets go of a driver: tell the peers of what was left open."""
-        if getattr(self, "is_over", True):
-            return
+        """The loop is closed, since nothing else lets go of a driver."""
+        if not getattr(self, "is_over", True):
+            self.end_without_loop()
+
+    def end_without_loop(self) -> None:
+        """The loop will not run any more: tell the peers of what was left open."""
         self.is_over = True
         with contextlib.suppress(SurewireError, OSError):
             for connection in self.endpoint.connections:
@@ -250,6 +254,14 @@ def _call_if_alive(method: weakref.WeakMethod[Callable[[], None]]) -> None:
         bound()
 
 
+def _end_well() -> None:
+    """The program ends, and something (a traceback, after sys.exit in a task) has kept drivers from being deleted."""
+    for driver in list(_drivers):
+        # A loop that still runs does so in another thread, and nobody else may touch what is its own.
+        if not (driver.is_over or driver.loop.is_running()):
+            driver.end_without_loop()
+
+
 def _disown() -> None:
     for driver in list(_drivers):
         driver.disown()
@@ -257,4 +269,5 @@ def _disown() -> None:
 
 
 _drivers: weakref.WeakSet[LoopDriver] = weakref.WeakSet()
+atexit.register(_end_well)
 os.register_at_fork(after_in_child=_disown)

@@ -104,13 +104,14 @@ class Link:
             self.driver.abandon(self.connection)
 
     def abort(self, code: int, text: str) -> None:
+        if not self.connection.is_closed:
+            self.connection.abort(code, text, now=self.driver.now())
+            self.driver.push(self.connection)
+        # Not before: a code or text that is refused leaves the stream as it was.
         self.is_closing = True
         self.is_writable = False
         self.backlog.clear()
         self.ends_after_backlog = None
-        if not self.connection.is_closed:
-            self.connection.abort(code, text, now=self.driver.now())
-            self.driver.push(self.connection)
         self.on_change()
 
 

@@ -359,10 +359,10 @@ class Stream:
         if self._driver.is_foreign:
             return
         with self._driver.lock, self._driver:
-            self._is_closing = True
             if not connection.is_closed:
                 connection.abort(code, text, now=self._driver.now())
                 self._driver.push(connection)
+            self._is_closing = True  # not before: a code or text that is refused leaves the stream as it was
             self._driver.tell(connection)
 
     def __enter__(self) -> Stream:
