@@ -62,6 +62,7 @@ def test_a_server_whose_key_has_changed_gets_nothing_until_it_is_trusted(home: H
 
     assert (changed.code, wrong.code, trusted.code) == (exit_codes.UNTRUSTED, exit_codes.UNTRUSTED, exit_codes.OK)
     assert str(receiver.fingerprint) in changed.err and changed.err.count("\n") == 1
+    assert changed.err.endswith("connect with the new one as trust\n")  # not the API's trust=
     assert records(changed.out) == [{"error": changed.err.removeprefix("surewire send: ")[:-1], "exit": 8}]
     assert home.received == {"sent.bin": SHORT}
     assert "77" * 32 not in home.known_servers.read_text()

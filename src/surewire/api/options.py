@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 from surewire.api.keys import KEY_SIZE, StrPath, server_private_key, shared_key
@@ -120,15 +121,14 @@ def client_of(
         from surewire.crypto.checked import CheckedClient
 
         return Client(CheckedClient(), _nothing, _nothing)
-    from surewire.crypto.sealed import KeyClient, PskClient
-
+    sealed = _sealed()
     if psk is not None:
-        return Client(PskClient(shared_key(psk)), _nothing, _nothing)
+        return Client(sealed.PskClient(shared_key(psk)), _nothing, _nothing)
     if server_key is not None:
         judge: _Judge = _Pinned(public_key(server_key))
     else:
         judge = _Remembered(host, port, known_servers, trust)
-    return Client(KeyClient(judge.verify), judge.shown, judge.on_established)
+    return Client(sealed.KeyClient(judge.verify), judge.shown, judge.on_established)
 
 
 def server_of(*, psk: bytes | StrPath | None, server_key: bytes | StrPath | None, plain: bool) -> Server:
@@ -143,8 +143,7 @@ def server_of(*, psk: bytes | StrPath | None, server_key: bytes | StrPath | None
         from surewire.crypto.checked import CheckedServer
 
         return Server(CheckedServer(), None)
-    from surewire.crypto import sealed
-
+    sealed = _sealed()
     if psk is not None:
         if server_key is not None:
             # Together they would let in everybody, shared key or not.
@@ -168,6 +167,24 @@ def public_key(key: bytes | str) -> bytes:
     if len(key) != KEY_SIZE:
         raise ConfigError(f"a public key has {KEY_SIZE} bytes, not {len(key)}")
     return key
+
+
+def _sealed() -> ModuleType:
+    """The module `crypto.sealed`.
+
+    Raises:
+        ConfigError: it cannot be had without a package that is not installed.
+    """
+    try:
+        from surewire.crypto import sealed
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "cryptography":
+            raise
+        raise ConfigError(
+            "sealed connections need the package cryptography, which cannot be loaded here (pip install cryptography); "
+            "plain ones do without"
+        ) from error
+    return sealed
 
 
 def _nothing() -> None:
@@ -232,13 +249,14 @@ class _Remembered(_Judge):
             pass
         elif self._known is None:
             raise UntrustedServer(
-                f"{self._name} is not known; its fingerprint is {shown}: if its owner says so too, connect with "
-                f"trust={shown}"
+                f"{self._name} is not known; its fingerprint is {shown}: if its owner says so too, connect with this "
+                "fingerprint as trust"
             )
         elif key != self._known:
             raise UntrustedServer(
                 f"the key of {self._name} has changed: its fingerprint was {_fingerprint(self._known)} and is {shown}. "
-                f"Somebody may be in between. If its owner says that it is right, connect with trust={shown}"
+                f"Somebody may be in between. If its owner says that it is right, connect with the new "
+                "one as trust"
             )
         self._shown = key
 

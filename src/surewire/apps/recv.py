@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=parse_endpoint,
         metavar="HOST:PORT",
-        help="where senders send to (0.0.0.0 or [::] for all addresses; port 0: any)",
+        help="where senders send to (0.0.0.0: all IPv4 addresses, [::]: all IPv6 ones; port 0: any)",
     )
     parser.add_argument("--into", required=True, metavar="DIR", help="the folder to store files in; made if need be")
     parser.add_argument("--once", action="store_true", help="end after the first file, with its status")

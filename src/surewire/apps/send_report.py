@@ -33,8 +33,7 @@ def rate(sent: SentFile) -> float:
 def loss(stats: ConnectionStats) -> float:
     """Share of the stream's bytes sent that were lost, 0..1; what was taken for lost and arrived does not count."""
     total = total_bytes(stats)
-    wrongly = stats.spurious * stats.path_mtu
-    return min(max(stats.lost_bytes - wrongly, 0) / total, 1.0) if total else 0.0
+    return min(max(stats.lost_bytes - stats.spurious_bytes, 0) / total, 1.0) if total else 0.0
 
 
 def total_bytes(stats: ConnectionStats) -> int:

@@ -38,11 +38,12 @@ _BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10  # bounds the work for an acknowledgment th
 class OutboundStats:
     """Counters of the sending half."""
 
-    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_segments")
+    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_bytes", "spurious_segments")
 
     def __init__(self) -> None:
         self.lost_bytes = 0
-        self.spurious_segments = 0
+        self.spurious_segments = 0  # declared lost, arrived after all
+        self.spurious_bytes = 0  # in these
         self.reordered = 0
         self.probes = 0
 
@@ -307,7 +308,9 @@ class Outbound:
             self._on_rtt(echoed, ack_delay=ack_delay, now=now)
         if not settled:
             return False
-        self.stats.spurious_segments += sum(run.count for run in spurious) if spurious else 0
+        if spurious:
+            self.stats.spurious_segments += sum(run.count for run in spurious)
+            self.stats.spurious_bytes += sum(run.nbytes for run in spurious)
         outcomes, acked_bytes = [], 0
         for run in settled:
             if run.last < before and not self.rules.has_byte_acks:

@@ -18,7 +18,7 @@ _SPARE = 16  # a key is changed when all but this share of what it may protect i
 class SendingKeys:
     """What seals; `phase` is the bit in the header."""
 
-    __slots__ = ("_changed_at", "_limit", "_protection", "is_worn_out", "phase", "updates")
+    __slots__ = ("_changed_at", "_limit", "_protection", "ask_again_at", "is_worn_out", "phase", "updates")
 
     def __init__(self, protection: Protection, *, update_after: int | None) -> None:
         limit = protection.packets_limit
@@ -27,6 +27,7 @@ class SendingKeys:
         self._changed_at = 0  # packet number with which the present phase began
         self.phase = 0
         self.updates = 0
+        self.ask_again_at = 0  # number from which on the peer may be asked to acknowledge the present key
         self.is_worn_out = False
         """All that the key may protect is used up, and the peer lets it not be changed (RFC 9001 §6.6): the end."""
 

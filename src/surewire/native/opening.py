@@ -131,7 +131,9 @@ class ClientOpening:
             return HandshakeFailed("the server speaks no version that this side knows")
         if self._handshake.suite in packet.suites:
             return None
-        return HandshakeFailed("the two sides do not agree how to protect the connection: see the server's settings")
+        return HandshakeFailed(
+            "the server protects connections in another way: a shared key (psk), and plain, take both sides"
+        )
 
 
 class ServerOpening:

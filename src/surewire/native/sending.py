@@ -18,6 +18,7 @@ from surewire.core.trains import Address, Train
 from surewire.core.units import NS_PER_MS
 from surewire.errors import RemoteProtocolError
 from surewire.native.config import LEAST_DATAGRAM, NativeConfig
+from surewire.native.datagram_size import datagram_size
 from surewire.native.incoming import Incoming
 from surewire.native.keys import SendingKeys
 from surewire.native.outgoing import Outgoing
@@ -62,12 +63,12 @@ class Sending:
         self.outbound.scoreboard.end_rides = True
         self._most = MAX_TRAIN_BYTES  # bytes of a datagram that the peer takes
         self.path_mtu = self._search(self._most, now)
+        self._full_size = self.path_mtu.size  # bytes of a full datagram: no more than the path and its rate allow
         self._packer: Packer | None = None
         self._keys: SendingKeys | None = None
         self._per_train = 1  # datagrams
         self._parts: deque[Part] = deque()  # logged as sent, and not made into datagrams yet
         self._largest_acked = -1  # packet number, of those without bytes of the stream, too
-        self._ask_again_at = 0  # packet number from which on a ping for the sake of the next key may go out
         self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
 
     def _controller(self, segment: int) -> PathModel:
@@ -90,18 +91,22 @@ class Sending:
         self._most = min(most, MAX_TRAIN_BYTES)
         self.path_mtu = self._search(self._most, now)
         self.outbound.rules.max_offset = window
-        self._set_segment()
+        self._begin_path()
 
     def change_path(self, *, now: int) -> None:
         """The peer has moved to another host: what was known of the path is void (RFC 9000 §9.4)."""
         self.outbound.change_path(self._controller(self.outbound.rules.segment))
         self.path_mtu = self._search(self._most, now)
+        self._begin_path()
+
+    def _begin_path(self) -> None:
+        self._full_size = self.path_mtu.size
         self._set_segment()
 
     def _set_segment(self) -> None:
         if self._packer is None:
             return
-        size = self.path_mtu.size
+        size = self._full_size
         self.outbound.set_segment(size - self._packer.overhead())
         self._per_train = min(MAX_TRAIN_BYTES // size, _MAX_DATAGRAMS, self._config.transport.max_train)
         self.outbound.rules.max_train = _TRAINS_AT_ONCE * self._per_train
@@ -136,7 +141,7 @@ class Sending:
         self.stream.discard_acked(min(board.una, waiting))
         if before != (board.una, outbound.log.largest_acked):
             is_long = outbound.log.bytes_in_flight != in_flight
-            self.path_mtu.on_progress(now=now, size=self.path_mtu.size if is_long else 0)
+            self.path_mtu.on_progress(now=now, size=self._full_size if is_long else 0)
         if self.path_mtu.probe_number is not None:
             for start, stop in ack.ranges:
                 self.path_mtu.on_acked(start, stop, now=now)
@@ -155,8 +160,20 @@ class Sending:
 
     def _follow_path_mtu(self) -> None:
         self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
-        if self._packer is not None and self.outbound.rules.segment + self._packer.overhead() != self.path_mtu.size:
+        if self._packer is None:
+            return
+        longest = self.path_mtu.size
+        is_fixed = self._config.fixed_datagram is not None
+        size = longest if is_fixed else datagram_size(longest, self._rate, present=self._full_size)
+        if size != self._full_size:
+            self._full_size = size
             self._set_segment()
+
+    @property
+    def _rate(self) -> int:
+        """Of the path as far as it is known, bytes a second."""
+        controller = self.outbound.controller
+        return (controller.bandwidth if isinstance(controller, PathModel) else 0) or controller.pacing_rate
 
     def stats(self, incoming: Incoming) -> ConnectionStats:
         """How the connection stands; `incoming` is the other direction."""
@@ -178,6 +195,7 @@ class Sending:
             retransmitted_bytes=counters.retransmitted_bytes,
             lost_bytes=outbound.stats.lost_bytes,
             spurious=outbound.stats.spurious_segments,
+            spurious_bytes=outbound.stats.spurious_bytes,
             probes=outbound.stats.probes,
             datagrams_sent=counters.datagrams_sent,
             datagrams_received=counters.datagrams_received,
@@ -240,8 +258,8 @@ class Sending:
     def _update_keys(self, keys: SendingKeys) -> None:
         """Change the key if it is time; where nothing was acknowledged yet that this one sealed, ask for it."""
         number = self.outbound.log.next_number
-        if keys.update_if_due(number, largest_acked=self._largest_acked) and number >= self._ask_again_at:
-            self._ask_again_at = number + _NUMBERS_TO_ASK_AGAIN
+        if keys.update_if_due(number, largest_acked=self._largest_acked) and number >= keys.ask_again_at:
+            keys.ask_again_at = number + _NUMBERS_TO_ASK_AGAIN
             self.say(frames.emit_ping())
 
     def _take_parts(self, packer: Packer) -> list[Part]:
@@ -264,8 +282,8 @@ class Sending:
             return self._acknowledge(self._words.pop(0), packer, receiving, destination, now)
         length = self.path_mtu.poll_probe(now=now)
         self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
-        if length is None:
-            return None
+        if length is None or datagram_size(length, self._rate, present=0) < length:
+            return None  # one that the rate does not bear is of no use, and would be in the way
         number = self.outbound.skip_number()
         pto = self.outbound.rtt.pto(self.outbound.rules.max_ack_delay)
         self.path_mtu.on_probe_sent(number, length, pto=pto, now=now)

@@ -45,7 +45,7 @@ class ConnectionStats(NamedTuple):
         peer_window: bytes that the peer would take beyond what it acknowledged.
         sent_bytes: UDP payload sent.
         retransmitted_bytes, lost_bytes: bytes of the stream that were sent again, and that were declared lost.
-        spurious: segments declared lost that arrived after all.
+        spurious, spurious_bytes: segments declared lost that arrived after all, and their bytes of the stream.
         probes: probe timeouts.
         datagrams_sent, datagrams_received, received_bytes: counts of this side.
         damaged, malformed, duplicates, refused: datagrams that brought nothing, see `Counters`.
@@ -69,6 +69,7 @@ class ConnectionStats(NamedTuple):
     retransmitted_bytes: int
     lost_bytes: int
     spurious: int
+    spurious_bytes: int
     probes: int
     datagrams_sent: int
     datagrams_received: int

@@ -168,7 +168,7 @@ def test_a_late_arrival_is_spurious_and_not_sent_again() -> None:
     assert sender.outbound.scoreboard.peek_lost() == (0, 1_000)
     sender.ack((0, 2))
     assert sender.outbound.scoreboard.peek_lost() is None
-    assert sender.outbound.stats.spurious_segments == 1
+    assert (sender.outbound.stats.spurious_segments, sender.outbound.stats.spurious_bytes) == (1, 1_000)
     assert sender.outbound.scoreboard.una == 2_000
     assert not any(run.retransmission for run in sender.drain())
 

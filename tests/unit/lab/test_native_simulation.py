@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
@@ -54,7 +55,8 @@ def test_sealed_runs_look_the_same_but_for_the_longer_seals() -> None:
 
 def test_datagrams_fit_ethernet_unless_said_otherwise() -> None:
     assert NativeSimulation(content(500_000), LINK, seed=1).run().hosts[0].max_datagram == ETHERNET.max_datagram
-    jumbo = NativeSimulation(content(500_000), LINK, seed=1, config=NativeConfig(max_datagram=9_000)).run()
+    fast = dataclasses.replace(LINK, rate=1_000_000_000)
+    jumbo = NativeSimulation(content(2_000_000), fast, seed=1, config=NativeConfig(max_datagram=9_000)).run()
     assert jumbo.hosts[0].max_datagram > 8_000
 
 

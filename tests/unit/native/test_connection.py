@@ -216,12 +216,12 @@ def test_a_too_long_datagram_is_heard_of() -> None:
     pair = quiet()
     pair.client.it.write(content(200_000), now=pair.now)
     pair.run(1)
-    assert pair.client.it.stats().path_mtu > 9_000
-    pair.client.it.handle_too_long(9_000, now=pair.now)
-    assert pair.client.it.stats().path_mtu < 9_000
+    assert pair.client.it.stats().path_mtu == 1_472
+    pair.client.it.handle_too_long(1_400, now=pair.now)
+    assert pair.client.it.stats().path_mtu < 1_400
     pair.client.it.write(content(200_000), now=pair.now)
     pair.run(1)
-    assert pair.client.it.acknowledged == 400_000 and 1_200 < pair.client.it.stats().path_mtu < 9_000
+    assert pair.client.it.acknowledged == 400_000 and 1_200 < pair.client.it.stats().path_mtu < 1_400
 
 
 def test_a_driver_that_calls_too_often_or_too_late() -> None:
