@@ -77,6 +77,6 @@ def summary(sent: SentFile) -> str:
         "has stored it\n"
         f"SHA-256 {sent.sha256.hex()}\n"
         f"loss {lost:.2%}, total/unique bytes {factor:.4f}, 1/(1-p) {least:.4f}; round trip "
-        f"{milliseconds(stats.rtt_ns)}, datagrams of {stats.path_mtu} bytes\n"
+        f"{milliseconds(stats.rtt_ns)}, datagrams of {stats.datagram_size} bytes\n"
         f"limited by: {sent.verdict.text}\n"
     )

@@ -187,6 +187,7 @@ class Sending:
             cwnd=controller.cwnd,
             bytes_in_flight=outbound.log.bytes_in_flight,
             path_mtu=self.path_mtu.size,
+            datagram_size=self._full_size,
             written=self.stream.written,
             acknowledged=min(board.una, board.size),
             received=incoming.books.contiguous,

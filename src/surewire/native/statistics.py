@@ -39,7 +39,8 @@ class ConnectionStats(NamedTuple):
         rtt_ns, min_rtt_ns, rttvar_ns: round trip, smoothed, least, and its variation.
         delivery_rate: what the controller takes the path's rate to be; 0 for one that keeps no such figure.
         cwnd, bytes_in_flight: allowed on the way, and on the way.
-        path_mtu: UDP payload of a full datagram.
+        path_mtu: UDP payload that the path is known to take.
+        datagram_size: UDP payload of a full datagram: no more than that, nor than about a millisecond of the rate.
         written, acknowledged: bytes of the stream, by the application and by the peer.
         received: bytes of the peer's stream, in order.
         peer_window: bytes that the peer would take beyond what it acknowledged.
@@ -61,6 +62,7 @@ class ConnectionStats(NamedTuple):
     cwnd: int
     bytes_in_flight: int
     path_mtu: int
+    datagram_size: int
     written: int
     acknowledged: int
     received: int

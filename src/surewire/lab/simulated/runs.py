@@ -188,7 +188,7 @@ def _run_native(spec: RunSpec, data: bytes) -> RunResult:
 
 def _full_datagrams(stats: ConnectionStats) -> int:
     """How many full datagrams the bytes make that were sent again: the connection counts bytes."""
-    return -(-stats.retransmitted_bytes // (stats.path_mtu - HEADER_SIZE - DATA_HEAD_SIZE - TRAILER))
+    return -(-stats.retransmitted_bytes // (stats.datagram_size - HEADER_SIZE - DATA_HEAD_SIZE - TRAILER))
 
 
 def _native_problem(spec: RunSpec, run: NativeSimulation) -> str | None:
