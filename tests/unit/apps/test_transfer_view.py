@@ -20,6 +20,7 @@ STATS = QUIET._replace(
     rtt_ns=42 * MS,
     min_rtt_ns=40 * MS,
     path_mtu=1_450,
+    datagram_size=1_450,
     acknowledged=1_000_200,
     retransmitted_bytes=120_000,
     lost_bytes=112_200,
