@@ -538,6 +538,7 @@ class Connection:
     def _end(self) -> None:
         if self._ending.is_done_due:
             self._ready.clear()
-            self._say_last(frames.emit_done())
+            for _ in range(self._ending.last_copies):
+                self._say_last(frames.emit_done())
         self._timers.cancel_all()
         self._events.append(Closed(self.error))
