@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from surewire.core.trains import Buffer
+from surewire.drivers.udp_options import UdpStats
 from surewire.errors import Aborted, DestinationError, Reset, SurewireError
 from surewire.native.statistics import ConnectionStats
 from surewire.transfer.files import ScatterSource, Sink
@@ -130,6 +131,9 @@ class PairStream:
     def stats(self) -> ConnectionStats:
         nothing = ConnectionStats(*[0] * len(ConnectionStats._fields))  # type: ignore[arg-type]
         return nothing._replace(received=self.received)
+
+    def socket_stats(self) -> UdpStats:
+        return UdpStats()
 
     def free(self) -> None:
         self._socket.close()

@@ -548,3 +548,18 @@ def test_a_name_that_nobody_has_is_an_error_of_the_system() -> None:
         surewire.connect(("name.invalid", 9), plain=True)
     with pytest.raises(OSError), warnings.catch_warnings():
         surewire.listen(("192.0.2.1", 0), plain=True)
+
+
+def test_what_the_socket_did_is_told_apart_from_what_the_path_did() -> None:
+    with (
+        surewire.listen((HOST, 0), plain=True) as listener,
+        surewire.connect(listener.address, plain=True) as client,
+        listener.accept(30) as server,
+    ):
+        client.sendall(bytes(100_000))
+        server.recv_exactly(100_000)
+        before = client.socket_stats()
+        assert before.datagrams_sent >= 2 and before.bytes_sent > 100_000 and before.kernel_drops == 0
+        client.sendall(b"more")
+        server.recv_exactly(4)
+        assert client.socket_stats().datagrams_sent > before.datagrams_sent  # the first was a picture of its time

@@ -11,6 +11,7 @@ those of `surewire.errors`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ from surewire.api.outcomes import (
 )
 from surewire.core.state import State
 from surewire.core.trains import Buffer
-from surewire.drivers.udp_options import HostPort
+from surewire.drivers.udp_options import HostPort, UdpStats
 from surewire.errors import DestinationError, LocalProtocolError
 from surewire.native.connection import Connection
 from surewire.native.statistics import ConnectionStats
@@ -419,6 +420,10 @@ class StreamWriter:
     def stats(self) -> ConnectionStats:
         """How the connection stands at this moment."""
         return self._link.connection.stats()
+
+    def socket_stats(self) -> UdpStats:
+        """What went through the socket, which the streams of one server share, see `UdpStats`."""
+        return dataclasses.replace(self._link.driver.socket.stats)
 
     async def __aenter__(self) -> StreamWriter:
         return self

@@ -7,6 +7,7 @@ waits for. Every method may be called from any thread; one that waits in another
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import threading
 import warnings
@@ -25,7 +26,7 @@ from surewire.api.outcomes import (
     stored,
 )
 from surewire.core.trains import Buffer
-from surewire.drivers.udp_options import HostPort
+from surewire.drivers.udp_options import HostPort, UdpStats
 from surewire.errors import ConfigError, DestinationError, LocalProtocolError, Unconfirmed
 from surewire.native.connection import Connection
 from surewire.native.statistics import ConnectionStats
@@ -69,6 +70,12 @@ class Stream:
         """How the connection stands at this moment."""
         with self._driver.lock, self._driver:
             return self._connection.stats()
+
+    def socket_stats(self) -> UdpStats:
+        """What went through the socket, which the streams of one listener share: datagrams that this host's kernel
+        dropped, whether it cuts and joins trains, and how often it refused to."""
+        with self._driver.lock, self._driver:
+            return dataclasses.replace(self._driver.socket.stats)
 
     def settimeout(self, seconds: float | None) -> None:
         """Let every later call that waits raise TimeoutError after so long; None: wait without limit."""

@@ -210,6 +210,7 @@ class _Serving:
             "received_bytes": stats.received_bytes,
             "duplicates": stats.duplicates,
             "damaged": stats.damaged,
+            "local_drops": sender.stream.socket_stats().kernel_drops,
             "sealed": not self._args.plain,
             "peer": sender.peer,
         }

@@ -211,5 +211,6 @@ class _Sending:
             fingerprint=stream.fingerprint,
             is_sealed=not self._args.plain,
             stats=stats,
+            socket=stream.socket_stats(),
             verdict=verdict,
         )

@@ -8,6 +8,7 @@ from surewire.apps.bottleneck import Verdict
 from surewire.apps.console import human
 from surewire.apps.transfer_view import milliseconds, printable
 from surewire.core.units import NS_PER_S
+from surewire.drivers.udp_options import UdpStats
 from surewire.native.statistics import ConnectionStats
 
 
@@ -22,6 +23,7 @@ class SentFile(NamedTuple):
     fingerprint: str | None  # of the receiver's public key; None where it has shown none
     is_sealed: bool
     stats: ConnectionStats
+    socket: UdpStats
     verdict: Verdict
 
 
@@ -58,6 +60,9 @@ def record(sent: SentFile) -> dict[str, object]:
         "retransmitted": stats.retransmitted_bytes,
         "datagrams": stats.datagrams_sent,
         "path_mtu": stats.path_mtu,
+        "local_drops": sent.socket.kernel_drops,
+        "offload": sent.socket.segmentation,
+        "offload_failures": sent.socket.offload_failures,
         "limited_by": sent.verdict.code,
         "sealed": sent.is_sealed,
         "to": sent.peer,

@@ -11,6 +11,7 @@ from surewire.apps.file_receiving import FileReceiving, Received, ReceivingStrea
 from surewire.apps.progress import FIRST_AFTER
 from surewire.apps.transfer_view import RateMeter, View
 from surewire.core.units import NS_PER_S
+from surewire.drivers.udp_options import UdpStats
 from surewire.errors import Aborted, IdleTimeout
 
 
@@ -19,6 +20,8 @@ class ServedStream(ReceivingStream, Protocol):
 
     @property
     def peer(self) -> tuple[str, int]: ...
+
+    def socket_stats(self) -> UdpStats: ...
 
 
 class ServedSender:

@@ -10,6 +10,7 @@ from surewire.apps import send_report
 from surewire.apps.bottleneck import Bottleneck, Verdict
 from surewire.apps.send_report import SentFile
 from surewire.apps.transfer_view import RateMeter, View, details, duration, milliseconds, printable
+from surewire.drivers.udp_options import UdpStats
 from surewire.native.statistics import ConnectionStats
 
 S = 1_000_000_000
@@ -93,7 +94,7 @@ def test_a_name_cannot_move_the_cursor() -> None:
 
 def sent(stats: ConnectionStats, *, size: int = 1_000_000) -> SentFile:
     verdict = Verdict("path", "the path")
-    return SentFile("a\n", size, bytes(32), 2.0, "host:1", "sw1:x", True, stats, verdict)
+    return SentFile("a\n", size, bytes(32), 2.0, "host:1", "sw1:x", True, stats, UdpStats(), verdict)
 
 
 def test_the_loss_leaves_out_what_was_wrongly_taken_for_lost() -> None:
