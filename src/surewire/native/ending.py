@@ -16,7 +16,7 @@ from surewire.wire import native_frames as frames
 
 _PEER_IS_OPEN = (State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2)
 _PTOS_TO_STAY = 3
-_COPIES_IF_LOSSY = 3  # 30 bytes each
+LAST_COPIES = 3  # 30 bytes each
 
 
 class Ending:
@@ -57,7 +57,7 @@ class Ending:
     def last_copies(self) -> int:
         """How often the last DONE is said: on a path that loses, nobody may be there any more to say it again."""
         is_lossy = self._sending.outbound.stats.lost_bytes > 0 or self._receiving.tracker.missing_share > 0
-        return _COPIES_IF_LOSSY if is_lossy else 1
+        return LAST_COPIES if is_lossy else 1
 
     def on_peer_done(self) -> None:
         """The peer has everything and needs nothing: so it has our end, if that was ever sent, and all is answered."""
