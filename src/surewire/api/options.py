@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
@@ -191,7 +192,7 @@ def _nothing() -> None:
     return None
 
 
-class _Judge:
+class _Judge(ABC):
     """Says whether the key that a server has proved to own is one to talk to."""
 
     def __init__(self) -> None:
@@ -200,10 +201,11 @@ class _Judge:
     def shown(self) -> bytes | None:
         return self._shown
 
+    @abstractmethod
     def verify(self, key: bytes) -> None:
         """Raise UntrustedServer unless the key is the right one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_established(self) -> None:
         """The server has this key, and it was the right one."""
 
@@ -222,6 +224,9 @@ class _Pinned(_Judge):
                 f"{_fingerprint(self._expected)}"
             )
         self._shown = key
+
+    def on_established(self) -> None:
+        """Nothing to remember: the caller names the key each time."""
 
 
 class _Remembered(_Judge):
