@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from surewire.core.config import TransportConfig
 from surewire.core.units import NS_PER_MS, NS_PER_S
@@ -50,6 +50,17 @@ class NativeConfig:
     keepalive: int = 10 * NS_PER_S
     wait_at_end: tuple[int, int] = (100 * NS_PER_MS, 3 * NS_PER_S)
     update_keys_after: int | None = None
+
+    @property
+    def tracking(self) -> TransportConfig:
+        """`transport` with room for every range that a full window of datagrams can be torn into.
+
+        What is forgotten of received numbers can only be refused. So the replay window is as wide as the flow window.
+        """
+        least = self.transport.receive_window // (2 * LEAST_DATAGRAM)
+        if least <= self.transport.max_tracked_ranges:
+            return self.transport
+        return replace(self.transport, max_tracked_ranges=least)
 
     def __post_init__(self) -> None:
         """Refuse values that no connection can work with.

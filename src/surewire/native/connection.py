@@ -80,7 +80,7 @@ class Connection:
         self._keys: Keys | None = None
         self._sending = Sending(config, self._timers, self.counters, scratch or Scratch(), now=now)
         self._receiving = Receiving(
-            Incoming(config.transport), AckTracker(config.transport, self._timers), self.counters
+            Incoming(config.transport), AckTracker(config.tracking, self._timers), self.counters
         )
         self._silence = Silence(config, self._timers, self._sending)
         self._ending = Ending(config, self._machine, self._timers, self._sending, self._receiving)
