@@ -89,7 +89,7 @@ class Outbound:
             return []
         if self._probing.due and (run := self._probe(now)) is not None:
             return [run]
-        rate = self.controller.pacing_rate
+        rate = self._pacing_rate()
         waiting = None if board.has_lost else max(board.size - board.next_offset, 1)
         allowance = self._pacer.allowance(rate, now=now, waiting=waiting)
         room = min(self._window_room(), allowance, self.rules.max_train * self.rules.segment) if allowance else 0
@@ -106,6 +106,14 @@ class Outbound:
             runs = self._hasten(now)
         self._arm_pto(now)
         return runs
+
+    def _pacing_rate(self) -> int:
+        """The controller's rate, or the limit; what is sent at a limit shows only that the path bears it."""
+        rate, limit = self.controller.pacing_rate, self.rules.max_rate
+        if limit is None or rate <= limit:
+            return rate
+        self._sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
+        return limit
 
     @property
     def _is_at_rest(self) -> bool:

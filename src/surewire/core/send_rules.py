@@ -25,6 +25,7 @@ class SendRules:
         ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
         segment: bytes of stream data in a full segment.
         max_ack_delay: longest that the peer holds back an acknowledgment, ns.
+        max_rate: bytes a second that may leave at most, whatever the controller would allow; None: no limit.
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
@@ -38,6 +39,7 @@ class SendRules:
         "max_ack_delay",
         "max_closing_pto",
         "max_offset",
+        "max_rate",
         "max_runs",
         "max_train",
         "may_finish_early",
@@ -54,6 +56,7 @@ class SendRules:
         self.ping_interval = config.max_pto
         self.max_ack_delay = config.max_ack_delay
         self.max_offset = 0
+        self.max_rate: int | None = None
         self.may_finish_early = False
         self.has_byte_acks = True
         self.is_end_prompt = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from surewire.core.config import TransportConfig
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
 
@@ -32,6 +33,8 @@ class NativeConfig:
     Attributes:
         transport: the limits of the protocol core. `receive_window` is also the most memory that what arrived and was
             not read takes, holes included.
+        congestion: the controller of what is sent.
+        max_rate: bytes of the stream a second that are sent at most, whatever the controller allows; None: no limit.
         send_buffer: bytes written and not acknowledged that are kept, those of files not counted.
         max_datagram: longest datagram that is searched for, 1,200..65,507.
         fixed_datagram: length of full datagrams, if it is not to be searched for.
@@ -43,6 +46,8 @@ class NativeConfig:
     """
 
     transport: TransportConfig = field(default=DEFAULT_TRANSPORT)
+    congestion: Congestion = field(default_factory=Congestion)
+    max_rate: int | None = None
     send_buffer: int = 16 << 20
     max_datagram: int = MOST_DATAGRAM
     fixed_datagram: int | None = None
@@ -77,5 +82,7 @@ class NativeConfig:
         least, most = self.wait_at_end
         if self.send_buffer < 1 or self.keepalive < 1 or not 0 < least <= most:
             raise ConfigError("sizes and times are positive")
+        if self.max_rate is not None and self.max_rate < 1:
+            raise ConfigError("a limit of the rate is positive")
         if self.update_keys_after is not None and self.update_keys_after < 1:
             raise ConfigError("a key protects at least one datagram")

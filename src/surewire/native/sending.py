@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from surewire.core.congestion import PathModel
+from surewire.core.congestion import CongestionController
 from surewire.core.outbound import Outbound
 from surewire.core.path_mtu import PathMtu
 from surewire.core.rtt import RttEstimator
@@ -60,6 +60,7 @@ class Sending:
         rules.has_byte_acks = False
         rules.may_finish_early = True
         rules.is_end_prompt = True
+        rules.max_rate = config.max_rate
         self.outbound.scoreboard.end_rides = True
         self._most = MAX_TRAIN_BYTES  # bytes of a datagram that the peer takes
         self.path_mtu = self._search(self._most, now)
@@ -71,9 +72,11 @@ class Sending:
         self._largest_acked = -1  # packet number, of those without bytes of the stream, too
         self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
 
-    def _controller(self, segment: int) -> PathModel:
+    def _controller(self, segment: int) -> CongestionController:
         transport = self._config.transport
-        return PathModel(segment=segment, max_train=MAX_TRAIN_BYTES, initial_rtt=transport.initial_rtt)
+        return self._config.congestion.make(
+            segment=segment, max_train=MAX_TRAIN_BYTES, initial_rtt=transport.initial_rtt
+        )
 
     def _search(self, most: int, now: int) -> PathMtu:
         config = self._config
@@ -173,7 +176,7 @@ class Sending:
     def _rate(self) -> int:
         """Of the path as far as it is known, bytes a second."""
         controller = self.outbound.controller
-        return (controller.bandwidth if isinstance(controller, PathModel) else 0) or controller.pacing_rate
+        return controller.bandwidth or controller.pacing_rate
 
     def stats(self, incoming: Incoming) -> ConnectionStats:
         """How the connection stands; `incoming` is the other direction."""
@@ -183,7 +186,7 @@ class Sending:
             rtt_ns=rtt.smoothed_rtt if rtt.samples else 0,
             min_rtt_ns=rtt.min_rtt,
             rttvar_ns=rtt.rttvar if rtt.samples else 0,
-            delivery_rate=controller.bandwidth if isinstance(controller, PathModel) else 0,
+            delivery_rate=controller.bandwidth,
             cwnd=controller.cwnd,
             bytes_in_flight=outbound.log.bytes_in_flight,
             path_mtu=self.path_mtu.size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from surewire.core.config import TransportConfig
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_S
 from surewire.errors import ConfigError
 from surewire.wire import text
@@ -27,6 +28,8 @@ class RdpConfig:
         farewell_copies: ACKs with which a sender tells a receiver of ours that it may go; if all are lost,
             the receiver lingers in vain, which costs nothing but its patience.
         plain_linger: TIME_WAIT towards a sender not known to be ours, which never says that it is done.
+        congestion: the controller of what a sender sends.
+        max_rate: bytes of the file a second that are sent at most, whatever the controller allows; None: no limit.
         transport: limits and timing of the core.
     """
 
@@ -39,6 +42,8 @@ class RdpConfig:
     reset_copies: int = 3
     farewell_copies: int = 3
     plain_linger: int = 3 * NS_PER_S
+    congestion: Congestion = field(default_factory=Congestion)
+    max_rate: int | None = None
     transport: TransportConfig = field(default_factory=TransportConfig)
 
     def __post_init__(self) -> None:
@@ -61,3 +66,5 @@ class RdpConfig:
         ):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be positive")
+        if self.max_rate is not None and self.max_rate < 1:
+            raise ConfigError("a limit of the rate is positive")

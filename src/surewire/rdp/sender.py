@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from surewire.core.congestion import CongestionController, PathModel
+from surewire.core.congestion import CongestionController
 from surewire.core.events import Closed, Established, Event
 from surewire.core.outbound import Outbound
 from surewire.core.rtt import RttEstimator
@@ -97,7 +97,7 @@ class RdpSender:
             segment=segment,
             config=transport,
             controller=controller
-            or PathModel(
+            or self.config.congestion.make(
                 segment=segment,
                 max_train=transport.max_train * text.MAX_PACKET,
                 initial_rtt=transport.initial_rtt,
@@ -107,6 +107,7 @@ class RdpSender:
             now=now,
         )
         self.outbound.rules.segment = self._stream.plain_payload()
+        self.outbound.rules.max_rate = self.config.max_rate
         self._machine.handle(Input.OPEN_ACTIVE)
         self.packets.now = now
         self._send_syn(now)

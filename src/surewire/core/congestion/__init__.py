@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from surewire.core.congestion.base import AckSample, CongestionController, PhaseOutcome
+from surewire.core.congestion.choice import NAMES, Congestion
 from surewire.core.congestion.cubic import Cubic
 from surewire.core.congestion.fixed import FixedRate
 from surewire.core.congestion.model import PathModel
 from surewire.core.congestion.newreno import NewReno
 
-__all__ = ["AckSample", "CongestionController", "Cubic", "FixedRate", "NewReno", "PathModel", "PhaseOutcome"]
+__all__ = [
+    "NAMES",
+    "AckSample",
+    "Congestion",
+    "CongestionController",
+    "Cubic",
+    "FixedRate",
+    "NewReno",
+    "PathModel",
+    "PhaseOutcome",
+]

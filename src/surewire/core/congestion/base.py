@@ -49,6 +49,10 @@ class CongestionController(Protocol):
         """Bytes a second, > 0."""
 
     @property
+    def bandwidth(self) -> int:
+        """What the path is taken to carry, bytes a second; 0 while unknown, or where nobody reckons it."""
+
+    @property
     def phase(self) -> int:
         """A mark that runs sent now carry; it comes back in `PhaseOutcome`."""
 

@@ -36,6 +36,8 @@ _MAX_TARGET = 1.5  # §4.2, windows
 class Cubic:
     """Seven tenths of the window at a loss, then back along a cubic curve."""
 
+    bandwidth = 0  # no figure of its own
+
     def __init__(self, *, segment: int, initial_rtt: int = 150 * NS_PER_MS) -> None:
         """Start for segments of this many bytes, guessing the round trip (ns) until it is known.
 

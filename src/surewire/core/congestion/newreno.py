@@ -27,6 +27,8 @@ class NewReno:
         ssthresh: the window (bytes) above which it grows slowly; None before the first loss.
     """
 
+    bandwidth = 0  # no figure of its own
+
     def __init__(self, *, segment: int, initial_rtt: int = 150 * NS_PER_MS) -> None:
         """Start for segments of this many bytes, guessing the round trip (ns) until it is known.
 
