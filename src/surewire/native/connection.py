@@ -3,7 +3,7 @@
 Both ends are alike once the handshake is over; bytes flow both ways. After any call a driver drains
 `poll_transmit`, then reads `poll_timeout`, then `poll_event` until it returns None. Inputs are
 `handle_datagrams` (already routed by connection id), `handle_long`, `handle_timeout` and `handle_refused`. The
-application's verbs are `write`, `send_source`, `read`, `read_into`, `divert`, `finish`, `close` and `abort`.
+application's verbs are `write`, `send_source`, `read`, `read_into`, `divert`, `limit_rate`, `finish`, `close`, `abort`.
 
 The end is confirmed to both sides: a stream is over when its end mark is acknowledged, and whoever is last to
 need the other says that it is done (DONE), so that TIME-WAIT need not run its time.
@@ -22,6 +22,7 @@ from surewire.core.trains import Address, Buffer, Train
 from surewire.core.units import NS_PER_S
 from surewire.errors import (
     Aborted,
+    ConfigError,
     HandshakeFailed,
     HandshakeTimeout,
     LocalProtocolError,
@@ -273,6 +274,16 @@ class Connection:
         self._receiving.incoming.divert(sink, length)
         self._receiving.on_read()
 
+    def limit_rate(self, rate: int | None, *, now: int) -> None:
+        """From now on let at most `rate` bytes of the stream leave a second, repeats included; None: no limit.
+
+        Raises:
+            ConfigError: it is not positive.
+        """
+        if rate is not None and rate < 1:
+            raise ConfigError("a limit of the rate is positive")
+        self._sending.limit_rate(rate)
+
     def finish(self, *, now: int) -> None:
         """Nothing more will be written: let the end follow. Harmless when repeated."""
         if not self._may_write:
@@ -478,9 +489,11 @@ class Connection:
 
     def _on_established(self, now: int) -> None:
         self._timers.cancel(Timer.HANDSHAKE)
-        sent_at = self.opening.sent_at
-        if len(sent_at) == 1:  # else it is unknown which HELLO or WELCOME was answered (Karn)
-            self._sending.outbound.rtt.on_sample(max(now - sent_at[0], 1), ack_delay=0)
+        rtt, since_first = self._sending.outbound.rtt, max(now - self.opening.sent_at[0], 1)
+        if len(self.opening.sent_at) == 1:
+            rtt.on_sample(since_first, ack_delay=0)
+        else:  # it is unknown which HELLO or WELCOME was answered (Karn): the round trip is no longer than this
+            rtt.reset(since_first)
         self._machine.handle(Input.SYN_ACKED)
         if self._sending.outbound.scoreboard.is_finished:
             self._machine.handle(Input.FINISH)

@@ -125,6 +125,11 @@ class Sending:
         """The application gave bytes to the stream."""
         self.outbound.scoreboard.extend(self.stream.written)
 
+    def limit_rate(self, rate: int | None) -> None:
+        """Let at most so many bytes of the stream (> 0) leave a second, in datagrams that are right for that."""
+        self.outbound.rules.max_rate = rate
+        self._follow_path_mtu()
+
     # What the path says.
 
     def on_ack(self, ack: frames.Ack, *, now: int) -> None:
@@ -174,9 +179,10 @@ class Sending:
 
     @property
     def _rate(self) -> int:
-        """Of the path as far as it is known, bytes a second."""
-        controller = self.outbound.controller
-        return controller.bandwidth or controller.pacing_rate
+        """Of the path as far as it is known and may be used, bytes a second."""
+        controller, limit = self.outbound.controller, self.outbound.rules.max_rate
+        rate = controller.bandwidth or controller.pacing_rate
+        return rate if limit is None else min(rate, limit)
 
     def stats(self, incoming: Incoming) -> ConnectionStats:
         """How the connection stands; `incoming` is the other direction."""
@@ -186,7 +192,9 @@ class Sending:
             rtt_ns=rtt.smoothed_rtt if rtt.samples else 0,
             min_rtt_ns=rtt.min_rtt,
             rttvar_ns=rtt.rttvar if rtt.samples else 0,
+            congestion=self._config.congestion.name,
             delivery_rate=controller.bandwidth,
+            max_rate=rules.max_rate,
             cwnd=controller.cwnd,
             bytes_in_flight=outbound.log.bytes_in_flight,
             path_mtu=self.path_mtu.size,

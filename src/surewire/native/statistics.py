@@ -37,7 +37,9 @@ class ConnectionStats(NamedTuple):
 
     Attributes:
         rtt_ns, min_rtt_ns, rttvar_ns: round trip, smoothed, least, and its variation.
+        congestion: name of the controller, one of `surewire.core.congestion.NAMES`.
         delivery_rate: what the controller takes the path's rate to be; 0 for one that keeps no such figure.
+        max_rate: the limit that was set, bytes of the stream a second; None: there is none.
         cwnd, bytes_in_flight: allowed on the way, and on the way.
         path_mtu: UDP payload that the path is known to take.
         datagram_size: UDP payload of a full datagram: no more than that, nor than about a millisecond of the rate.
@@ -58,7 +60,9 @@ class ConnectionStats(NamedTuple):
     rtt_ns: int
     min_rtt_ns: int
     rttvar_ns: int
+    congestion: str
     delivery_rate: int
+    max_rate: int | None
     cwnd: int
     bytes_in_flight: int
     path_mtu: int
