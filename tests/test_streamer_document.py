@@ -33,7 +33,7 @@ ALL = OWN | {field.name for field in fields(TransportConfig)}
 
 # In backquotes, but no name of ours: the assignment's words, what a ladder shows, what is written to a shell.
 NOT_OURS = {
-    "#0", "#1", "#2", "#5", "#6", "---x", "-----?--->", "[0, 1456)", 'send(b"")', "--help", "--chart",
+    "#0", "#1", "#2", "#5", "#6", "---x", "-----?--->", "[0, 1456)", 'send(b"")', "--help", "--chart", "--congestion",
     "--numbers 10000", "pip install '.[charts]'", "ETH_BYTES_SENT", "--pairs 60 --jobs 2",
     "python bench/streamer.py", "python bench/streamer.py simulated",
     "replace", "dataclasses", "threading.Timer", "ThreadPoolExecutor",
@@ -112,9 +112,11 @@ def cells(row: str) -> list[str]:
 
 
 def value(text: str) -> object:
-    """What a cell says: 250 ms, 2 s, 1 MiB, 32,000 bytes, 0.3, 1,024, on, or a word."""
+    """What a cell says: 250 ms, 2 s, 1 MiB, 32,000 bytes, 0.3, 1,024, on, none, or a word."""
     if text in ("on", "off"):
         return text == "on"
+    if text == "none":
+        return None
     quantity = re.fullmatch(r"([\d.,]+)(?: (ms|s|MiB|bytes))?", text)
     if quantity is None:
         return text

@@ -1,4 +1,4 @@
-"""The benchmarks run, on little data; what they measure is nobody's test."""
+"""The benchmarks run, on little data; what they measure is nobody's test. Those of real links: test_lab_bench.py."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def bench(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("streamer.py simulated --runs 2 --jobs 1", "4 runs, 0 failed"),
         ("simulator.py network --repeat 1 --scale 0.05", "network"),
         ("cross_traffic.py --scale 0.001 --seeds 1 --jobs 1", "Jain's index"),
+        ("connections.py --connections 20 40", "connections  server B"),
+        ("short_transfers.py --seeds 2 --bytes 50000", "complete 2 of 2"),
+        ("big_windows.py --megabytes 2 --losses 0 --paths 20x20", "20x20 ms"),
     ],
 )
 def test_a_benchmark_runs(command: str, said: str, tmp_path: Path) -> None:

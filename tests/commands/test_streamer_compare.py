@@ -88,6 +88,7 @@ def test_the_record_has_the_means_of_the_runs(capsys: pytest.CaptureFixture[str]
         "mode": "selective-repeat",
         "acks": "delayed",
         "nagle": True,
+        "congestion": None,
         "mean": mean,
         "failures": [],
     }
@@ -106,6 +107,15 @@ def test_options_choose_the_variants(capsys: pytest.CaptureFixture[str]) -> None
         "stop-and-wait, Nagle off",
         "go-back-n, ACK each, Nagle off",
         "go-back-n, Nagle off",
+    ]
+
+
+def test_a_controller_is_chosen_like_the_switches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare_here(*SMALL, *ONE, "--congestion", "newreno", "none", "newreno", "--json") == exit_codes.OK
+    chosen = json.loads(capsys.readouterr().out)["variants"]
+    assert [(each["name"], each["congestion"]) for each in chosen] == [
+        ("selective-repeat, newreno", "newreno"),
+        ("selective-repeat", None),
     ]
 
 
@@ -161,6 +171,7 @@ def test_failed_runs_are_in_the_record(capsys: pytest.CaptureFixture[str]) -> No
         (["--seed", "-1"], "from 0 to"),
         (["--mode", "tcp"], "invalid choice: 'tcp'"),
         (["--acks", "none"], "invalid choice: 'none'"),
+        (["--congestion", "reno"], "invalid choice: 'reno'"),
         (["--nagle"], "expected at least one argument"),
         (["--chart", "chart.pdf"], "ends in .svg or .png"),
         (["--chart", ""], "ends in .svg or .png"),

@@ -46,6 +46,9 @@ class AnyStream(Protocol):
 
     def stats(self) -> ConnectionStats: ...
 
+    def limit(self, rate: int | None) -> int | None:
+        """Set `max_rate`; return what it is then."""
+
     @property
     def peer(self) -> tuple[str, int]: ...
 
@@ -76,6 +79,10 @@ class BlockingStream:
 
     def close(self) -> None:
         self.stream.close(LONG)
+
+    def limit(self, rate: int | None) -> int | None:
+        self.stream.max_rate = rate
+        return self.stream.max_rate
 
 
 class BlockingRoom:
@@ -153,6 +160,14 @@ class AioStream:
 
     def abort(self, code: int, text: str) -> None:
         self._call(lambda: self.writer.abort(code, text))
+
+    def limit(self, rate: int | None) -> int | None:
+        def change() -> int | None:
+            self.writer.max_rate = rate
+            return self.writer.max_rate
+
+        limit: int | None = self._call(change)
+        return limit
 
     def stats(self) -> ConnectionStats:
         found: ConnectionStats = self._call(self.writer.stats)

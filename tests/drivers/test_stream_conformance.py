@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import hashlib
 import os
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from surewire.core.config import TransportConfig
+from surewire.core.units import NS_PER_S
 from surewire.errors import Aborted, ConfigError, DestinationError, HandshakeTimeout, LocalProtocolError, Refused, Reset
 from surewire.native.config import DEFAULT_TRANSPORT, NativeConfig
 from tests.drivers.stream_kinds import LONG, AioRoom, AnyStream, BlockingRoom, ends_with
@@ -363,4 +366,60 @@ def test_a_file_that_becomes_shorter_ends_the_connection(driver: str, tmp_path: 
         ends_with(Reset, lambda: server.recv(65_536))
         with pytest.raises(Exception, match="became shorter"):
             sending.result(LONG)
+    room.close()
+
+
+def test_a_limit_of_the_rate_holds_and_is_lifted_at_once(driver: str) -> None:
+    """At 1,000 bytes a second these would take a minute and a half."""
+    room = make_room(driver, plain=True, mtu=1_400, max_rate=500_000, congestion="cubic")
+    client = room.connect(max_rate=1_000)
+    server = room.accept()
+    began = time.monotonic()
+    client.sendall(bytes(100_000))
+    while not server.stats().received:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    received = server.stats().received
+    assert received <= 10 * 1_400 + 1_000 * (time.monotonic() - began)  # ten datagrams may leave at once
+    shown = [(stats.congestion, stats.max_rate) for stats in (client.stats(), server.stats())]
+    assert shown == [("cubic", 1_000), ("cubic", 500_000)]
+    assert client.limit(None) is None
+    assert server.recv_exactly(100_000) == bytes(100_000)
+    assert time.monotonic() - began < LONG
+    room.close()
+
+
+def test_a_limit_that_is_raised_does_not_wait_for_the_old_one(driver: str) -> None:
+    patient = dataclasses.replace(DEFAULT_TRANSPORT, idle_timeout=300 * NS_PER_S)
+    quiet = NativeConfig(transport=patient, keepalive=100 * NS_PER_S)  # nothing else wakes them up
+    room = make_room(driver, plain=True, mtu=1_400, config=quiet)
+    client = room.connect()
+    server = room.accept()
+    assert client.limit(40) == 40
+    client.sendall(bytes(50_000))
+    with ThreadPoolExecutor(1) as threads:
+        receiving = threads.submit(server.recv_exactly, 50_000)
+        time.sleep(0.1)  # by now what waits is due in a minute
+        assert client.limit(10_000_000) == 10_000_000
+        assert receiving.result(LONG) == bytes(50_000)
+    room.close()
+
+
+@pytest.mark.parametrize("rate", [0, -5, 2.5, "20M", True])
+def test_what_is_no_limit_is_refused_and_changes_nothing(driver: str, rate: Any) -> None:
+    room = make_room(driver, plain=True, max_rate=70_000)
+    client = room.connect()
+    room.accept()
+    with pytest.raises(ConfigError, match="max_rate is a whole number of bytes a second"):
+        client.limit(rate)
+    assert client.stats().max_rate == 70_000
+    room.close()
+
+
+def test_a_limit_of_a_stream_that_is_over_does_no_harm(driver: str) -> None:
+    room = make_room(driver, plain=True)
+    client = room.connect()
+    room.accept()
+    client.abort(0, "")
+    client.limit(5)
     room.close()

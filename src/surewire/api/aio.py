@@ -14,6 +14,7 @@ from surewire.api.keys import StrPath
 from surewire.api.options import Address, client_of, native_config, server_of, split_address
 from surewire.api.options import Server as ServerOptions
 from surewire.api.outcomes import raise_if_over
+from surewire.core.congestion import Congestion
 from surewire.drivers.udp import UdpSocket
 from surewire.drivers.udp_options import HostPort, host_port
 from surewire.native.config import NativeConfig
@@ -39,11 +40,13 @@ async def connect(
     mtu: int | None = None,
     offload: bool = True,
     local: Address = _ANY,
+    congestion: Congestion | str | None = None,
+    max_rate: int | None = None,
     config: NativeConfig | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to a server; wait until the connection stands. Arguments and errors are those of `surewire.connect`."""
     host, port = split_address(address)
-    settings = native_config(config, mtu=mtu, timeout=timeout)
+    settings = native_config(config, mtu=mtu, timeout=timeout, congestion=congestion, max_rate=max_rate)
     client = client_of(
         host, port, psk=psk, server_key=server_key, trust=trust, known_servers=known_servers, plain=plain
     )
@@ -81,6 +84,8 @@ async def serve(
     plain: bool = False,
     mtu: int | None = None,
     offload: bool = True,
+    congestion: Congestion | str | None = None,
+    max_rate: int | None = None,
     config: NativeConfig | None = None,
 ) -> Server:
     """Let clients connect, and run `handler(reader, writer)` as a task for each of them.
@@ -89,7 +94,7 @@ async def serve(
     exception handler is told. Arguments and errors are those of `surewire.listen`.
     """
     options = server_of(psk=psk, server_key=server_key, plain=plain)
-    settings = native_config(config, mtu=mtu)
+    settings = native_config(config, mtu=mtu, congestion=congestion, max_rate=max_rate)
     host, port = split_address(address)
     local = await _resolved(host, port) if host else (host, port)
     return Server(handler, UdpSocket(local, offload=offload, dont_fragment=True), options, settings)

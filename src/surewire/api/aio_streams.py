@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 from surewire.api.aio_driver import LoopDriver
 from surewire.api.open_files import HasDescriptor, OpenSink, OpenSource, descriptor_of
+from surewire.api.options import checked_rate
 from surewire.api.outcomes import (
     PEER_END_WAIT_S,
     as_bytes,
@@ -416,6 +417,20 @@ class StreamWriter:
 
             return fingerprint(link.server_key)
         return default
+
+    @property
+    def max_rate(self) -> int | None:
+        """Bytes of the stream a second that this side sends at most, repeats included; None: no limit.
+
+        Setting it takes effect when the loop comes round. ConfigError: it is no whole number above 0, nor None.
+        """
+        return self.stats().max_rate
+
+    @max_rate.setter
+    def max_rate(self, rate: int | None) -> None:
+        link = self._link
+        link.connection.limit_rate(checked_rate(rate), now=link.driver.now())
+        link.driver.push(link.connection)
 
     def stats(self) -> ConnectionStats:
         """How the connection stands at this moment."""

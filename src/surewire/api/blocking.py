@@ -14,9 +14,11 @@ from surewire.api.listener import Listener
 from surewire.api.options import Address, client_of, native_config, server_of, split_address
 from surewire.api.outcomes import raise_if_over
 from surewire.api.stream import Stream
+from surewire.core.congestion import Congestion
 from surewire.drivers.udp import UdpSocket
 from surewire.native.config import NativeConfig
-from surewire.native.security import ServerSecurity
+from surewire.native.connection import Connection
+from surewire.native.security import ClientSecurity, ServerSecurity
 
 _ANY: tuple[str, int] = ("", 0)
 _EXIT_WAIT_S = 3.0  # for the peers of all connections together
@@ -34,6 +36,8 @@ def connect(
     mtu: int | None = None,
     offload: bool = True,
     local: Address = _ANY,
+    congestion: Congestion | str | None = None,
+    max_rate: int | None = None,
     config: NativeConfig | None = None,
 ) -> Stream:
     """Connect to a server; wait until the connection stands.
@@ -51,6 +55,10 @@ def connect(
         mtu: bytes of UDP payload of a full datagram, 1,200 to 65,507; None: it is searched for.
         offload: whether the kernel may cut and join datagrams, where it can.
         local: where to send from.
+        congestion: how fast to send: the name of a controller, "model", "cubic" or another of
+            `surewire.core.congestion.NAMES`, or a `Congestion` for one that takes values; None: the configuration's.
+        max_rate: bytes of the stream a second that this side sends at most, repeats included; `Stream.max_rate`
+            changes it later. None: the configuration's, which has no limit.
         config: settings of the connection, see `NativeConfig`.
 
     Raises:
@@ -60,28 +68,14 @@ def connect(
         OSError: the host is not known, or there is no route to it.
     """
     host, port = split_address(address)
-    settings = native_config(config, mtu=mtu, timeout=timeout)
+    settings = native_config(config, mtu=mtu, timeout=timeout, congestion=congestion, max_rate=max_rate)
     client = client_of(
         host, port, psk=psk, server_key=server_key, trust=trust, known_servers=known_servers, plain=plain
     )
     socket = UdpSocket(split_address(local), remote=(host, port), offload=offload, dont_fragment=True)
     driver = _driver(socket, None, settings)
     try:
-        with driver.lock, driver:
-            connection = driver.endpoint.connect(driver.socket.remote, security=client.security, now=driver.now())
-            driver.push(connection)
-
-        def is_open() -> bool | None:
-            raise_if_over(connection, "connect")
-            return connection.is_established or None
-
-        try:
-            driver.wait(is_open, connection)
-        except BaseException:
-            with driver.lock:
-                driver.abort_all("the client gave up")
-            raise
-        stream = Stream(driver, connection, server_key=client.shown_key())
+        stream = Stream(driver, _established(driver, client.security), server_key=client.shown_key())
     finally:
         driver.release()
     try:
@@ -92,6 +86,25 @@ def connect(
     return stream
 
 
+def _established(driver: EndpointDriver, security: ClientSecurity) -> Connection:
+    """Open the driver's connection; wait until it stands. Raises like `connect`."""
+    with driver.lock, driver:
+        connection = driver.endpoint.connect(driver.socket.remote, security=security, now=driver.now())
+        driver.push(connection)
+
+    def is_open() -> bool | None:
+        raise_if_over(connection, "connect")
+        return connection.is_established or None
+
+    try:
+        driver.wait(is_open, connection)
+    except BaseException:
+        with driver.lock:
+            driver.abort_all("the client gave up")
+        raise
+    return connection
+
+
 def listen(
     address: Address,
     *,
@@ -100,6 +113,8 @@ def listen(
     plain: bool = False,
     mtu: int | None = None,
     offload: bool = True,
+    congestion: Congestion | str | None = None,
+    max_rate: int | None = None,
     config: NativeConfig | None = None,
 ) -> Listener:
     """Let clients connect to an address.
@@ -111,13 +126,14 @@ def listen(
             at first use. None: server.key in the user's configuration folder.
         plain: no key at all, nothing is encrypted, everybody is let in.
         mtu, offload, config: as for `connect`.
+        congestion, max_rate: as for `connect`, of what this side sends on each of its connections.
 
     Raises:
         ConfigError: an argument is wrong, or a file cannot be read or made.
         OSError: the address is not this machine's, or taken.
     """
     server = server_of(psk=psk, server_key=server_key, plain=plain)
-    settings = native_config(config, mtu=mtu)
+    settings = native_config(config, mtu=mtu, congestion=congestion, max_rate=max_rate)
     socket = UdpSocket(split_address(address), offload=offload, dont_fragment=True)
     driver = _driver(socket, server.security, settings)
     return Listener(driver, public_key=server.public_key)

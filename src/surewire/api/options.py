@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from surewire.api.keys import KEY_SIZE, StrPath, server_private_key, shared_key
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_S
 from surewire.errors import ConfigError, UntrustedServer
 from surewire.native.config import NativeConfig
@@ -69,13 +70,22 @@ def split_address(address: Address) -> tuple[str, int]:
     return host, port
 
 
-def native_config(config: NativeConfig | None, *, mtu: int | None, timeout: float | None = None) -> NativeConfig:
+def native_config(
+    config: NativeConfig | None,
+    *,
+    mtu: int | None,
+    timeout: float | None = None,
+    congestion: Congestion | str | None = None,
+    max_rate: int | None = None,
+) -> NativeConfig:
     """The settings of a connection.
 
     Args:
         config: to begin with; None: the defaults.
         mtu: bytes of UDP payload of a full datagram; None: as many as the path is found to carry.
         timeout: seconds in which the handshake has to be done; None: what `config` says.
+        congestion: the controller or its name; None: what `config` says.
+        max_rate: bytes a second that are sent at most; None: what `config` says.
 
     Raises:
         ConfigError: a value is out of range.
@@ -83,12 +93,35 @@ def native_config(config: NativeConfig | None, *, mtu: int | None, timeout: floa
     made = NativeConfig() if config is None else config
     if mtu is not None:
         made = dataclasses.replace(made, fixed_datagram=mtu)
+    if congestion is not None:
+        made = dataclasses.replace(made, congestion=_chosen(congestion))
+    if max_rate is not None:
+        made = dataclasses.replace(made, max_rate=checked_rate(max_rate))
     if timeout is not None:
         if timeout <= 0:
             raise ConfigError("a timeout is positive")
         transport = dataclasses.replace(made.transport, handshake_timeout=max(int(timeout * NS_PER_S), 1))
         made = dataclasses.replace(made, transport=transport)
     return made
+
+
+def _chosen(congestion: Congestion | str) -> Congestion:
+    if isinstance(congestion, str):
+        return Congestion(congestion)
+    if not isinstance(congestion, Congestion):
+        raise ConfigError(f"congestion is the name of a controller or a Congestion, not {congestion!r}")
+    return congestion
+
+
+def checked_rate(rate: int | None) -> int | None:
+    """A limit of the rate as it was given.
+
+    Raises:
+        ConfigError: it is no whole number above 0, nor None.
+    """
+    if rate is not None and (not isinstance(rate, int) or isinstance(rate, bool) or rate < 1):
+        raise ConfigError(f"max_rate is a whole number of bytes a second, at least 1, or None, not {rate!r}")
+    return rate
 
 
 def client_of(

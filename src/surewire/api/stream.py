@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 from surewire.api.driving import EndpointDriver
 from surewire.api.open_files import HasDescriptor, KeptError, OpenSink, OpenSource, descriptor_of
+from surewire.api.options import checked_rate
 from surewire.api.outcomes import (
     PEER_END_WAIT_S,
     as_bytes,
@@ -76,6 +77,21 @@ class Stream:
         dropped, whether it cuts and joins trains, and how often it refused to."""
         with self._driver.lock, self._driver:
             return dataclasses.replace(self._driver.socket.stats)
+
+    @property
+    def max_rate(self) -> int | None:
+        """Bytes of the stream a second that this side sends at most, repeats included; None: no limit.
+
+        Setting it takes effect at once. ConfigError: it is no whole number above 0, nor None.
+        """
+        return self.stats().max_rate
+
+    @max_rate.setter
+    def max_rate(self, rate: int | None) -> None:
+        limit = checked_rate(rate)
+        with self._driver.lock, self._driver:
+            self._connection.limit_rate(limit, now=self._driver.now())
+            self._driver.push(self._connection)
 
     def settimeout(self, seconds: float | None) -> None:
         """Let every later call that waits raise TimeoutError after so long; None: wait without limit."""

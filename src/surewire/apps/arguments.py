@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 from surewire.apps import exit_codes
 from surewire.apps.console import complain
@@ -19,6 +19,12 @@ class ToolParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         complain(self.prog, f"{message} (see {self.prog} --help)")
         sys.exit(exit_codes.USAGE)
+
+
+class Arguments(Protocol):
+    """Where arguments can be added: a parser, or a group of its arguments."""
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action: ...
 
 
 def seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import random
 import time
 
@@ -11,6 +12,7 @@ from surewire.apps.arguments import ToolParser
 from surewire.apps.console import complain, human
 from surewire.apps.packet_lines import address_text
 from surewire.apps.rdp_run import Run
+from surewire.apps.sending_options import add_sending
 from surewire.core.events import Closed, Event
 from surewire.core.state import State
 from surewire.core.units import NS_PER_S
@@ -32,6 +34,7 @@ def make_parser(prog: str) -> ToolParser:
     parser.add_argument("receiver_port", type=rdp_tool.peer_port, help="UDP port of the receiver")
     parser.add_argument("sender_file_name", help="the file to send")
     parser.add_argument("--magic", default="CSC361", help="name of the protocol in every packet (default %(default)s)")
+    add_sending(parser.add_argument_group("how fast to send"))
     return parser
 
 
@@ -46,7 +49,10 @@ def run(prog: str, argv: list[str]) -> int:
 
 
 def _send(prog: str, args: argparse.Namespace) -> int:
-    config = rdp_tool.rdp_config(args, magic=args.magic)
+    limit = None if args.rate is None else args.rate.rate
+    config = dataclasses.replace(
+        rdp_tool.rdp_config(args, magic=args.magic), congestion=args.congestion, max_rate=limit
+    )
     local, remote = (args.sender_ip, args.sender_port), (args.receiver_ip, args.receiver_port)
     purpose = f"cannot send from {address_text(local)} to {address_text(remote)}"
     with FileSource(args.sender_file_name) as source:
@@ -87,10 +93,16 @@ class _Sending:
         """Nothing to decide here: the driver returns the last one."""
 
     def _on_turn(self) -> int | None:
+        limit = self._args.rate
+        if limit is not None and limit.look(now=time.monotonic_ns(), warn=self._warn):
+            self._session.outbound.rules.max_rate = limit.rate
         if self._run.stop_requested and self._session.state is not State.CLOSED:
             self._session.abort("interrupted", now=time.monotonic_ns())
             return 0
         return None
+
+    def _warn(self, text: str) -> None:
+        complain(self._prog, text)
 
     def _done(self) -> str:
         acked, elapsed = self._session.acked_bytes, self._run.elapsed
@@ -106,6 +118,8 @@ class _Sending:
             "total_bytes": session.packets.data_bytes["s"] + session.packets.data_bytes["S"],
             "unique_bytes": session.packets.data_bytes["s"],
             "peer_is_ours": session.is_ours,
+            "congestion": self._args.congestion.name,
+            "max_rate": outbound.rules.max_rate,
             "smoothed_rtt": outbound.rtt.smoothed_rtt / NS_PER_S,
             "min_rtt": outbound.rtt.min_rtt / NS_PER_S,
             "lost_bytes": outbound.stats.lost_bytes,

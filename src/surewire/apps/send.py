@@ -24,6 +24,7 @@ from surewire.apps.console import complain, os_reason
 from surewire.apps.file_sending import FileSending
 from surewire.apps.progress import FIRST_AFTER, make_display
 from surewire.apps.send_report import SentFile
+from surewire.apps.sending_options import add_sending
 from surewire.apps.stopping import StopRequests
 from surewire.apps.transfer_options import add_keys, add_shared, make_config, read_shared_key
 from surewire.apps.transfer_view import RateMeter, View
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trust", metavar="FINGERPRINT", help="the fingerprint that the receiver printed; its key is then remembered"
     )
     add_shared(parser)
+    add_sending(parser.add_argument_group("how fast to send"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -126,6 +128,7 @@ class _Sending:
                     display.hide()
                     self._interrupt(thread)
                 now = time.monotonic_ns()
+                self._keep_limit(now)
                 view = self._look(meter, now)
                 if view is not None and now - started > FIRST_AFTER:
                     display.show([view])
@@ -157,6 +160,8 @@ class _Sending:
                 timeout=None,
                 mtu=args.mtu,
                 offload=not args.no_offload,
+                congestion=args.congestion,
+                max_rate=None if args.rate is None else args.rate.rate,
                 config=make_config(args.timeout),
             )
         except HandshakeTimeout as error:
@@ -178,13 +183,19 @@ class _Sending:
             thread.join(_GIVE_UP_S)
         raise Aborted("interrupted")
 
+    def _keep_limit(self, now: int) -> None:
+        """Let the limit of the rate follow its file, from when the connection stands."""
+        stream, limit = self._stream, self._args.rate
+        if stream is not None and limit is not None and limit.look(now=now, warn=_warn):
+            stream.max_rate = limit.rate
+
     def _look(self, meter: RateMeter, now: int) -> View | None:
         """Sample the connection; how far it is, None before it stands."""
         stream, sending = self._stream, self._sending
         if stream is None or sending is None:
             return None
         stats = stream.stats()
-        self._bottleneck.sample(stats)
+        self._bottleneck.sample(stats, now=now)
         done = sending.done(stats)
         rate = meter.rate(done, now=now)
         return View(0, self._offer.name, done, self._offer.size, rate, stats.rtt_ns, send_report.loss(stats))
@@ -214,3 +225,7 @@ class _Sending:
             socket=stream.socket_stats(),
             verdict=verdict,
         )
+
+
+def _warn(text: str) -> None:
+    complain(PROG, text)

@@ -60,6 +60,8 @@ def record(sent: SentFile) -> dict[str, object]:
         "retransmitted": stats.retransmitted_bytes,
         "datagrams": stats.datagrams_sent,
         "path_mtu": stats.path_mtu,
+        "congestion": stats.congestion,
+        "max_rate": stats.max_rate,
         "local_drops": sent.socket.kernel_drops,
         "offload": sent.socket.segmentation,
         "offload_failures": sent.socket.offload_failures,

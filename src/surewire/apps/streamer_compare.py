@@ -15,6 +15,7 @@ from pathlib import Path
 
 from surewire.apps import console, exit_codes, streamer_chart
 from surewire.apps.streamer_variants import DEFAULT, USUAL, Figures, Result, Trial, Variant, run_trial, variants
+from surewire.core.congestion import NAMES, Congestion
 from surewire.core.units import NS_PER_S
 from surewire.errors import ConfigError
 from surewire.impair import ClassroomConfig
@@ -26,10 +27,12 @@ Streamer and each seed, in virtual time, and put the means side by side.
 """
 
 EPILOG = """\
-With none of --mode, --acks and --nagle, six variants are run: what a first solution
-does (stop-and-wait, an ACK for each packet, Nagle off), stop-and-wait, go-back-n,
-selective-repeat (Streamer's defaults), and the defaults with an ACK for each packet
-and with Nagle off. With any of them, all variants that have one of the given values.
+With none of --mode, --acks, --nagle and --congestion, six variants are run: what a
+first solution does (stop-and-wait, an ACK for each packet, Nagle off), stop-and-wait,
+go-back-n, selective-repeat (Streamer's defaults), and the defaults with an ACK for each
+packet and with Nagle off. With any of them, all variants that have one of the given
+values. Without --congestion nothing controls it: the class-room's sendto lets a hundred
+packets a second through, and what is lost there is lost at random.
 
 columns, both hosts together:
   packets      all that were sent
@@ -51,6 +54,7 @@ exit status:
 
 _PROG = "surewire streamer compare"
 _SWITCHES = {"on": True, "off": False}
+_CONTROLLERS = {"none": None, **{name: Congestion(name) for name in NAMES if name != "fixed"}}
 _MAX_NUMBERS = 1_000_000
 _MAX_SEEDS = 1000
 _MAX_DELAY_S = 10.0
@@ -86,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--mode", [str(mode) for mode in Pipelining], "pipelining"),
         ("--acks", [str(policy) for policy in AckPolicy], "an ACK for each packet, or delayed ones"),
         ("--nagle", list(_SWITCHES), "Nagle's algorithm"),
+        ("--congestion", list(_CONTROLLERS), "what controls congestion"),
     ):
         chosen.add_argument(
             option,
@@ -127,12 +132,13 @@ def run(args: argparse.Namespace) -> int:
 
 def chosen_variants(args: argparse.Namespace) -> Sequence[Variant]:
     """What the options ask for."""
-    if not (args.mode or args.acks or args.nagle):
+    if not (args.mode or args.acks or args.nagle or args.congestion):
         return USUAL
     return variants(
         [Pipelining(mode) for mode in args.mode],
         [AckPolicy(policy) for policy in args.acks],
         [_SWITCHES[value] for value in args.nagle],
+        [_CONTROLLERS[name] for name in dict.fromkeys(args.congestion)],
     )
 
 
@@ -172,6 +178,7 @@ def record(args: argparse.Namespace, results: Sequence[Result]) -> dict[str, obj
                 "mode": str(result.variant.pipelining),
                 "acks": str(result.variant.acks),
                 "nagle": result.variant.nagle,
+                "congestion": None if result.variant.congestion is None else result.variant.congestion.name,
                 "mean": None if result.mean is None else _rounded(result.mean),
                 "failures": [{"seed": trial.seed, "problem": trial.problem} for trial in result.failures],
             }

@@ -1,6 +1,7 @@
 """The variants of Streamer that are compared, and what one of them does on a class-room network in virtual time.
 
-A variant is a setting of the three switches a Streamer has: pipelining, when it acknowledges, Nagle's algorithm.
+A variant is a setting of the three switches a Streamer has: pipelining, when it acknowledges, Nagle's algorithm; and
+the controller of what it sends, if it is to have one.
 Both hosts run the same one. A trial is one run of the assignment's tester; the same variant, conditions and seed
 give the same figures on any machine. Nothing is printed here.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_S
 from surewire.impair import ClassroomConfig
 from surewire.lab.simulated.streamer_simulation import SideOutcome, StreamerOutcome, StreamerSimulation
@@ -30,17 +32,19 @@ class Variant:
     pipelining: Pipelining = Pipelining.SELECTIVE_REPEAT
     acks: AckPolicy = AckPolicy.DELAYED
     nagle: bool = True
+    congestion: Congestion | None = None
 
     @property
     def name(self) -> str:
         """The kind of pipelining, and what differs from Streamer's defaults beside it."""
         each = ", ACK each" if self.acks is AckPolicy.EACH else ""
-        return f"{self.pipelining}{each}{'' if self.nagle else ', Nagle off'}"
+        controller = "" if self.congestion is None else f", {self.congestion.name}"
+        return f"{self.pipelining}{each}{'' if self.nagle else ', Nagle off'}{controller}"
 
     @property
     def config(self) -> StreamerConfig:
         """For a session of this variant."""
-        return StreamerConfig(pipelining=self.pipelining, acks=self.acks, nagle=self.nagle)
+        return StreamerConfig(pipelining=self.pipelining, acks=self.acks, nagle=self.nagle, congestion=self.congestion)
 
 
 DEFAULT = Variant()
@@ -56,11 +60,21 @@ USUAL = (
 """What is compared unless something else is asked for: the way to Streamer's defaults, and what each switch gives."""
 
 
-def variants(modes: Sequence[Pipelining], acks: Sequence[AckPolicy], nagle: Sequence[bool]) -> list[Variant]:
-    """Every combination of the given settings, in a fixed order; an empty sequence stands for all settings."""
+def variants(
+    modes: Sequence[Pipelining],
+    acks: Sequence[AckPolicy],
+    nagle: Sequence[bool],
+    congestion: Sequence[Congestion | None] = (),
+) -> list[Variant]:
+    """Every combination of the given settings, in a fixed order.
+
+    An empty sequence stands for all settings, but for `congestion`: there it stands for none, as Streamer has it.
+    """
     return [
-        Variant(pipelining=mode, acks=policy, nagle=is_on)
-        for mode, policy, is_on in itertools.product(Pipelining, AckPolicy, (True, False))
+        Variant(pipelining=mode, acks=policy, nagle=is_on, congestion=controller)
+        for mode, policy, is_on, controller in itertools.product(
+            Pipelining, AckPolicy, (True, False), congestion or (None,)
+        )
         if mode in (modes or (mode,)) and policy in (acks or (policy,)) and is_on in (nagle or (is_on,))
     ]
 

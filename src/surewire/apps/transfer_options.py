@@ -6,10 +6,9 @@ import argparse
 import dataclasses
 import os
 import stat
-from typing import Any, Protocol
 
 from surewire.api.keys import unreadable_key
-from surewire.apps.arguments import seconds
+from surewire.apps.arguments import Arguments, seconds
 from surewire.apps.console import complain, os_reason
 from surewire.core.units import NS_PER_S
 from surewire.errors import ConfigError
@@ -17,12 +16,6 @@ from surewire.native.config import LEAST_DATAGRAM, MOST_DATAGRAM, NativeConfig
 
 KEY_SIZE = 32
 _MOST_KEY_FILE = 4096  # bytes; a longer file is something else
-
-
-class Arguments(Protocol):
-    """Where arguments can be added: a parser, or a group of its arguments."""
-
-    def add_argument(self, *names: str, **options: Any) -> argparse.Action: ...
 
 
 def add_keys(parser: argparse.ArgumentParser) -> Arguments:

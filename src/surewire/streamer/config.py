@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from surewire.core.config import TransportConfig
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
 
@@ -75,6 +76,8 @@ class StreamerConfig:
             from the last sign of it that asked for an acknowledgment.
         last_ack_timeout: silence after which a FIN is taken for acknowledged, if the peer has finished and
             has all data: it has gone after its grace period.
+        congestion: the controller of what is sent; None: none, as the class-room's sendto lets a hundred packets a
+            second through and nothing is gained by sending fewer. On any other socket one is needed.
         transport: limits and timing of the core. `linger` is the grace period, `handshake_timeout` how long
             to wait for the peer to be started, `idle_timeout` its longest silence while something is
             unacknowledged.
@@ -96,6 +99,7 @@ class StreamerConfig:
     keepalive_interval: int = 30 * NS_PER_S
     peer_close_timeout: int = 10 * NS_PER_S
     last_ack_timeout: int = 5 * NS_PER_S
+    congestion: Congestion | None = None
     transport: TransportConfig = field(default_factory=_transport)
 
     def __post_init__(self) -> None:
@@ -135,6 +139,8 @@ class StreamerConfig:
             value, kind = getattr(self, each.name), type(each.default)
             if each.name == "transport":
                 kind = TransportConfig
+            elif each.name == "congestion":
+                kind = Congestion if value is not None else type(None)
             if not isinstance(value, (int, float) if kind is float else kind):
                 raise ConfigError(f"{each.name} must be of type {kind.__name__}, not {value!r}")
 

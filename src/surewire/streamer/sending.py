@@ -1,18 +1,19 @@
 """The sending half of Streamer: the core's `Outbound` with the rules of the mode that was chosen.
 
-Nothing here paces: sendto itself lets a hundred packets a second through. What limits is who listens: one
-segment until the peer has answered, no new data for one that is full, and no more numbers on their way than
-the one byte of an acknowledgment can name.
+Nothing here paces unless a controller was chosen: the class-room's sendto itself lets a hundred packets a second
+through. What limits in any case is who listens: one segment until the peer has answered, no new data for one that is
+full, and no more numbers on their way than the one byte of an acknowledgment can name.
 """
 
 from __future__ import annotations
 
-from surewire.core.congestion import FixedRate
+from surewire.core.congestion import CongestionController, FixedRate
 from surewire.core.outbound import Outbound
 from surewire.core.rtt import RttEstimator
 from surewire.core.send_rules import Probe
 from surewire.core.timers import TimerTable
 from surewire.streamer.config import Pipelining, StreamerConfig
+from surewire.streamer.window import BoundedWindow
 from surewire.wire import compact
 
 SEGMENT = compact.MAX_PACKET - 16
@@ -34,7 +35,7 @@ class Sending:
     def __init__(self, config: StreamerConfig, timers: TimerTable, *, now: int) -> None:
         self._config = config
         self._times_full = 0  # packets in a row in which the peer said that it is full
-        self._window = FixedRate(rate=_RATE, cwnd=1)
+        self._window = BoundedWindow(_controller(config), limit=1)
         self.outbound = Outbound(
             size=None,
             segment=SEGMENT,
@@ -69,7 +70,7 @@ class Sending:
             and self._config.pipelining is not Pipelining.STOP_AND_WAIT
             and self._numbers_ahead <= _MAX_NUMBERS_AHEAD
         )
-        self._window.cwnd = self._config.send_buffer if is_open else 1
+        self._window.limit = self._config.send_buffer if is_open else 1
 
     def set_segment(self, ack: compact.Ack | None) -> None:
         """Let full segments leave room for the acknowledgment that is to ride on them.
@@ -103,3 +104,13 @@ class Sending:
             return
         doublings = min(max(self.outbound.unanswered_probes - patience, self._times_full), _MAX_DOUBLINGS)
         self.outbound.rules.ping_interval = min(config.ping_interval << doublings, limit)
+
+
+def _controller(config: StreamerConfig) -> CongestionController:
+    if config.congestion is None:
+        return FixedRate(rate=_RATE, cwnd=config.send_buffer)
+    return config.congestion.make(
+        segment=SEGMENT,
+        max_train=config.transport.max_train * compact.MAX_PACKET,
+        initial_rtt=config.transport.initial_rtt,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from surewire.api.options import client_of, native_config, public_key, server_of, split_address
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_MS
 from surewire.errors import ConfigError
 from surewire.native.config import NativeConfig
@@ -49,10 +50,23 @@ def test_settings_are_taken_over() -> None:
         {"mtu": 65508},
         {"mtu": None, "timeout": 0},
         {"mtu": None, "timeout": -1.0},
+        {"mtu": None, "congestion": "pigeon"},
+        {"mtu": None, "congestion": "fixed"},
+        {"mtu": None, "congestion": 5},
+        *({"mtu": None, "max_rate": rate} for rate in (0, -1, 2.5, "20M", True)),
     ]
     for wrong in wrongs:
         with pytest.raises(ConfigError):
             native_config(None, **wrong)
+
+
+def test_how_fast_to_send_may_be_said_without_a_configuration() -> None:
+    base = NativeConfig(congestion=Congestion("cubic"), max_rate=5)
+    assert native_config(base, mtu=None) == base
+    named = native_config(base, mtu=None, congestion="newreno", max_rate=7)
+    assert (named.congestion, named.max_rate) == (Congestion("newreno"), 7)
+    fixed = Congestion("fixed", rate=1_000)
+    assert native_config(None, mtu=None, congestion=fixed).congestion is fixed
 
 
 NOBODY: dict[str, Any] = {"psk": None, "server_key": None, "trust": None, "known_servers": None, "plain": False}

@@ -17,6 +17,7 @@ from surewire.apps.streamer_variants import (
     run_trial,
     variants,
 )
+from surewire.core.congestion import Congestion
 from surewire.core.units import NS_PER_S
 from surewire.errors import IdleTimeout
 from surewire.impair import ClassroomConfig
@@ -80,6 +81,19 @@ def test_given_settings_leave_the_variants_that_have_them() -> None:
         "go-back-n, ACK each, Nagle off",
         "go-back-n, Nagle off",
     ]
+
+
+def test_controllers_are_named_and_there_is_none_unless_asked_for() -> None:
+    cubic = Congestion("cubic")
+    found = variants([Pipelining.GO_BACK_N], [AckPolicy.DELAYED], [True, False], [None, cubic])
+    assert [variant.name for variant in found] == [
+        "go-back-n",
+        "go-back-n, cubic",
+        "go-back-n, Nagle off",
+        "go-back-n, Nagle off, cubic",
+    ]
+    assert [variant.config.congestion for variant in found] == [None, cubic, None, cubic]
+    assert all(variant.congestion is None for variant in ALL)
 
 
 # Trials
@@ -168,6 +182,11 @@ def test_hosts_of_different_modes_understand_each_other(mode1: Pipelining, mode2
 
 
 # What the switches are for
+
+
+def test_a_window_that_takes_random_loss_for_congestion_is_slow() -> None:
+    newreno = mean(Variant(congestion=Congestion("newreno")), numbers=20_000, seeds=2)
+    assert newreno.last_number_s > 2 * mean(DEFAULT, numbers=20_000, seeds=2).last_number_s
 
 
 def test_pipelining_saves_time_and_repeating_only_what_is_lost_saves_bytes() -> None:

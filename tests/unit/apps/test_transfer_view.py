@@ -16,8 +16,10 @@ from surewire.native.statistics import ConnectionStats
 S = 1_000_000_000
 MS = 1_000_000
 
-QUIET = ConnectionStats(*[0] * len(ConnectionStats._fields))  # type: ignore[arg-type]
+QUIET = ConnectionStats(*[0] * len(ConnectionStats._fields))._replace(max_rate=None)  # type: ignore[arg-type]
+LIMITED = [QUIET._replace(max_rate=1_000, acknowledged=100 * number) for number in range(20)]
 STATS = QUIET._replace(
+    congestion="cubic",
     rtt_ns=42 * MS,
     min_rtt_ns=40 * MS,
     path_mtu=1_450,
@@ -109,6 +111,8 @@ def test_the_object_for_programs() -> None:
     assert {"bytes", "seconds", "rate", "rtt", "loss", "sent_bytes"} <= record.keys()
     assert (record["bytes"], record["seconds"], record["rate"]) == (1_000_000, 2.0, 500_000.0)
     assert (record["rtt"], record["sent_bytes"], record["limited_by"]) == (0.042, 1_200_000, "path")
+    assert (record["congestion"], record["max_rate"]) == ("cubic", None)
+    assert send_report.record(sent(STATS._replace(max_rate=7_000)))["max_rate"] == 7_000
 
 
 def test_the_summary_compares_with_what_nobody_can_do_without() -> None:
@@ -131,12 +135,17 @@ def test_the_summary_compares_with_what_nobody_can_do_without() -> None:
         ([QUIET._replace(is_window_limited=True)] * 4 + [QUIET] * 6, 0.9, 0.1, 0.0, "processor"),
         ([QUIET] * 10, 0.8, 0.1, 0.0, "path"),
         ([QUIET] * 10, 0.8, 0.1, 0.2, "path"),
+        (LIMITED, 0.9, 0.5, 0.2, "limit"),
+        (LIMITED[:4], 0.9, 0.5, 0.2, "start"),
+        ([stats._replace(acknowledged=stats.acknowledged * 7 // 10) for stats in LIMITED], 0.1, 0.1, 0.0, "path"),
+        ([*LIMITED, *[LIMITED[-1]._replace(max_rate=None)] * 20], 0.1, 0.1, 0.0, "path"),
+        ([*[QUIET] * 8, *LIMITED], 0.1, 0.1, 0.0, "limit"),
     ],
 )
 def test_what_held_it_back(samples: list[ConnectionStats], busy: float, reading: float, loss: float, code: str) -> None:
     bottleneck = Bottleneck()
-    for stats in samples:
-        bottleneck.sample(stats)
+    for number, stats in enumerate(samples):
+        bottleneck.sample(stats, now=number * S // 10)
     verdict = bottleneck.verdict(busy=busy, reading=reading, loss=loss)
     assert verdict.code == code
     assert ("lost 20.0%" in verdict.text) == (loss > 0.1 and code == "path")

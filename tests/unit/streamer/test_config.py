@@ -58,6 +58,7 @@ def test_a_share_is_from_0_to_1(share: float) -> None:
         ("fin_rides", 1),
         ("ping_interval", 0.1),
         ("transport", None),
+        ("congestion", "cubic"),
     ],
 )
 def test_a_value_of_another_type_is_refused_not_misread(name: str, value: object) -> None:
