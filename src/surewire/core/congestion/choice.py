@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from surewire.core.congestion.background import Background
 from surewire.core.congestion.base import CongestionController
+from surewire.core.congestion.bbr1 import Bbr1
 from surewire.core.congestion.cubic import Cubic
 from surewire.core.congestion.fixed import FixedRate
 from surewire.core.congestion.model import PathModel
 from surewire.core.congestion.newreno import NewReno
 from surewire.errors import ConfigError
 
-NAMES = ("model", "cubic", "newreno", "fixed")
+NAMES = ("model", "cubic", "newreno", "fixed", "background", "bbr1")
 """What a connection can be told to use; the first one is the default."""
+
+_WINDOWS: dict[str, type[Cubic] | type[NewReno] | type[Background] | type[Bbr1]] = {
+    "cubic": Cubic,
+    "newreno": NewReno,
+    "background": Background,
+    "bbr1": Bbr1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +61,4 @@ class Congestion:
             return PathModel(segment=segment, max_train=max_train, initial_rtt=initial_rtt)
         if self.name == "fixed":
             return FixedRate(rate=self.rate, cwnd=self.window, initial_rtt=initial_rtt)
-        kind = Cubic if self.name == "cubic" else NewReno
-        return kind(segment=segment, initial_rtt=initial_rtt)
+        return _WINDOWS[self.name](segment=segment, initial_rtt=initial_rtt)
