@@ -2,11 +2,15 @@
 
 An end is a process of its own, so that its CPU time and memory are its own:
 
-    python bench/peers/NAME.py recv FILE [options]         prints "PORT n" when it listens, takes one file, ends
-    python bench/peers/NAME.py send FILE PORT [options]    sends to 127.0.0.1, ends when the receiver has it all
+    python bench/peers/NAME.py [options] recv FILE         prints "PORT n" when it listens, takes one file, ends
+    python bench/peers/NAME.py [options] send FILE PORT    ends when the receiver has it all
+
+`--host` says where to listen or send to (127.0.0.1), `--listen-port` where to listen (0: any port that is free), and
+`--linger` how long a receiver stays whose confirmation leaves, and may have to leave again, after it was given out.
 
 Its last line is a JSON object: `seconds` and `cpu_s` from before connecting (receiver: from when it listens) until the
-receiver has stored everything and the sender knows it, `peak_kb` the most memory it had. Importing is not counted.
+receiver has stored everything and the sender knows it, `began` when that was by the system's monotonic clock, `peak_kb`
+the most memory it had. Importing is not counted, nor what an end does after the confirmation.
 """
 
 from __future__ import annotations
@@ -27,10 +31,25 @@ HOST = "127.0.0.1"
 CONFIRMED = b"K"
 
 
-def free_port() -> int:
+class Figures(dict[str, Any]):
+    """What an end prints. Its clock runs from construction until `stop`."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(more)
+        self._cpu = time.process_time()
+        self["began"] = time.monotonic()
+
+    def stop(self) -> None:
+        """The transfer is over: what comes now, such as closing, does not count. Only the first call does anything."""
+        if "seconds" not in self:
+            self["seconds"] = time.monotonic() - self["began"]
+            self["cpu_s"] = time.process_time() - self._cpu
+
+
+def free_port(host: str = HOST) -> int:
     """A UDP port that nobody has at the moment, for peers that cannot say which one they got."""
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
@@ -40,13 +59,11 @@ def say_port(port: int) -> None:
 
 
 @contextmanager
-def measured(**more: Any) -> Iterator[dict[str, Any]]:
-    """Print what the block took; what the block puts into the dictionary is printed too."""
-    figures: dict[str, Any] = dict(more)
-    began, cpu = time.monotonic(), time.process_time()
+def measured(**more: Any) -> Iterator[Figures]:
+    """Print what the block took, up to `stop`; what the block puts into the dictionary is printed too."""
+    figures = Figures(**more)
     yield figures
-    figures["seconds"] = time.monotonic() - began
-    figures["cpu_s"] = time.process_time() - cpu
+    figures.stop()
     figures["peak_kb"] = _peak_kb()
     print(json.dumps(figures), flush=True)
 
@@ -75,6 +92,9 @@ def run(
 ) -> None:
     """The command line of an end."""
     parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").partition("\n")[0])
+    parser.add_argument("--host", default=HOST, help="where to listen, or to send to")
+    parser.add_argument("--listen-port", type=int, default=0, help="where to listen; 0: any port that is free")
+    parser.add_argument("--linger", type=float, default=0.1, help="seconds in which a confirmation may be sent again")
     add_options(parser)
     roles = parser.add_subparsers(dest="role", required=True)
     sending = roles.add_parser("send")

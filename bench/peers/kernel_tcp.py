@@ -10,34 +10,38 @@ import os
 import socket
 from pathlib import Path
 
-from ends import CHUNK, CONFIRMED, HOST, measured, run, say_port
+from ends import CHUNK, CONFIRMED, measured, run, say_port
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mss", type=int, default=1460, help="bytes of a segment; 0 leaves it to the kernel")
+    parser.add_argument("--congestion", metavar="NAME", help="the kernel's congestion control (default: as it is set)")
 
 
-def _hold(connection: socket.socket, mss: int) -> None:
-    if mss:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+def _set_up(connection: socket.socket, args: argparse.Namespace) -> None:
+    if args.mss:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, args.mss)
+    if args.congestion:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, args.congestion.encode())
 
 
 def _send(file: Path, port: int, args: argparse.Namespace) -> None:
-    with measured(), socket.socket() as connection, file.open("rb") as source:
-        _hold(connection, args.mss)
-        connection.connect((HOST, port))
+    with measured() as figures, socket.socket() as connection, file.open("rb") as source:
+        _set_up(connection, args)
+        connection.connect((args.host, port))
         size, offset = os.fstat(source.fileno()).st_size, 0
         while offset < size:
             offset += os.sendfile(connection.fileno(), source.fileno(), offset, size - offset)
         connection.shutdown(socket.SHUT_WR)
         if connection.recv(1) != CONFIRMED:
             raise SystemExit("the receiver did not confirm")
+        figures.stop()
 
 
 def _recv(file: Path, args: argparse.Namespace) -> None:
     with socket.socket() as listener:
-        _hold(listener, args.mss)
-        listener.bind((HOST, 0))
+        _set_up(listener, args)
+        listener.bind((args.host, args.listen_port))
         listener.listen(1)
         say_port(listener.getsockname()[1])
         with measured(), listener.accept()[0] as connection, file.open("wb", buffering=0) as target:

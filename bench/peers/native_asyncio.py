@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from ends import CONFIRMED, HOST, measured, run, say_port
+from ends import CONFIRMED, measured, run, say_port
 from native_options import add_options, keywords
 
 from surewire import aio
@@ -15,14 +15,16 @@ _SIZE_BYTES = 8
 
 
 async def _send_file(file: Path, port: int, args: argparse.Namespace) -> None:
+    options = keywords(args)
     with measured() as figures, file.open("rb") as source:
-        reader, writer = await aio.connect((HOST, port), **keywords(args))
+        reader, writer = await aio.connect((args.host, port), **options)
         async with writer:
             writer.write(file.stat().st_size.to_bytes(_SIZE_BYTES, "big"))
             await writer.sendfile(source)
             writer.write_eof()
             if await reader.readexactly(1) != CONFIRMED:
                 raise SystemExit("the receiver did not confirm")
+            figures.stop()
             figures["stats"] = writer.stats()._asdict()
 
 
@@ -39,7 +41,7 @@ async def _recv_file(file: Path, args: argparse.Namespace) -> None:
         await writer.wait_closed()
         done.set_result(None)
 
-    async with await aio.serve(store, (HOST, 0), **keywords(args)) as server:
+    async with await aio.serve(store, (args.host, args.listen_port), **keywords(args)) as server:
         say_port(server.address[1])
         with measured():
             await done

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from typing import Any
 
-_SHARED_KEY = bytes(range(32))  # measured is what sealing costs, and nobody else is on the loopback interface
+from surewire.core.congestion import Congestion
+from surewire.native.config import NativeConfig
+
+_SHARED_KEY = bytes(range(32))  # measured is what sealing costs, and nobody else is on the link
+_LOADED_WHEN_USED = ("surewire.crypto.sealed", "cryptography.hazmat.backends.openssl.backend")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +20,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--mtu", type=int, default=0, help="bytes of UDP payload in a full datagram; 0: as the path has"
     )
     parser.add_argument("--no-offload", action="store_true", help="one datagram a system call")
+    parser.add_argument("--congestion", metavar="NAME", help="another controller than the default")
 
 
 def keywords(args: argparse.Namespace) -> dict[str, Any]:
-    """What `connect` and `listen` of both APIs take."""
+    """What `connect` and `listen` of both APIs take. Imports what they would import, so that it is not measured."""
+    if not args.plain:
+        for name in _LOADED_WHEN_USED:
+            importlib.import_module(name)
     security: dict[str, Any] = {"plain": True} if args.plain else {"psk": _SHARED_KEY}
-    return {**security, "mtu": args.mtu or None, "offload": not args.no_offload}
+    config = NativeConfig(congestion=Congestion(args.congestion)) if args.congestion else None
+    return {**security, "mtu": args.mtu or None, "offload": not args.no_offload, "config": config}

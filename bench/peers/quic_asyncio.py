@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import certificate
-from ends import CHUNK, CONFIRMED, HOST, free_port, measured, run, say_port
+from ends import CHUNK, CONFIRMED, free_port, measured, run, say_port
 
 _WINDOW = 16 << 20
 _ALPN = ["bench"]
@@ -45,12 +45,15 @@ def _configuration(args: argparse.Namespace, *, is_client: bool) -> Any:
 
 async def _send_file(file: Path, port: int, args: argparse.Namespace) -> None:
     connect = importlib.import_module(f"{args.package}.asyncio.client").connect
-    async with connect(HOST, port, configuration=_configuration(args, is_client=True)) as connection:
-        reader, writer = await connection.create_stream()
-        writer.write(file.read_bytes())
-        writer.write_eof()
-        if await reader.read(1) != CONFIRMED:
-            raise SystemExit("the receiver did not confirm")
+    configuration = _configuration(args, is_client=True)
+    with measured() as figures:
+        async with connect(args.host, port, configuration=configuration) as connection:
+            reader, writer = await connection.create_stream()
+            writer.write(file.read_bytes())
+            writer.write_eof()
+            if await reader.read(1) != CONFIRMED:
+                raise SystemExit("the receiver did not confirm")
+            figures.stop()
 
 
 async def _recv_file(file: Path, args: argparse.Namespace) -> None:
@@ -72,19 +75,17 @@ async def _recv_file(file: Path, args: argparse.Namespace) -> None:
     configuration = _configuration(args, is_client=False)
     with tempfile.TemporaryDirectory() as folder:
         configuration.load_cert_chain(*map(str, certificate.make(Path(folder))))
-    port = free_port()
-    server = await serve(HOST, port, configuration=configuration, stream_handler=on_stream)
+    port = args.listen_port or free_port(args.host)
+    server = await serve(args.host, port, configuration=configuration, stream_handler=on_stream)
     say_port(port)
     with measured():
         await done.wait()
-        await asyncio.sleep(0.1)  # the confirmation leaves by the event loop
+    await asyncio.sleep(args.linger)
     server.close()
 
 
 def _send(file: Path, port: int, args: argparse.Namespace) -> None:
-    importlib.import_module(f"{args.package}.asyncio.client")
-    with measured():
-        asyncio.run(_send_file(file, port, args))
+    asyncio.run(_send_file(file, port, args))
 
 
 def _recv(file: Path, args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import argparse
 import time
 from pathlib import Path
 
-from ends import CONFIRMED, HOST, chunks, free_port, measured, run, say_port
+from ends import CONFIRMED, chunks, free_port, measured, run, say_port
 from quic_portal import Portal, QuicTransportOptions  # type: ignore[import-untyped]
 
 _PATIENCE_MS = 60_000
@@ -26,18 +26,19 @@ def _transport(args: argparse.Namespace) -> QuicTransportOptions:
 
 
 def _send(file: Path, port: int, args: argparse.Namespace) -> None:
-    portal = Portal()
-    with measured():
-        portal.connect(HOST, port, free_port(), _transport(args))
+    portal, local_port = Portal(), free_port("")
+    with measured() as figures:
+        portal.connect(args.host, port, local_port, _transport(args))
         for data in chunks(file):
             portal.send(data)
         if portal.recv(_PATIENCE_MS) != CONFIRMED:
             raise SystemExit("the receiver did not confirm")
+        figures.stop()
     portal.close()
 
 
 def _recv(file: Path, args: argparse.Namespace) -> None:
-    portal, port, left = Portal(), free_port(), args.bytes
+    portal, port, left = Portal(), args.listen_port or free_port(""), args.bytes
     say_port(port)
     portal.listen(port, _transport(args))
     with measured(), file.open("wb", buffering=0) as target:
@@ -48,7 +49,7 @@ def _recv(file: Path, args: argparse.Namespace) -> None:
             target.write(data)
             left -= len(data)
         portal.send(CONFIRMED)
-    time.sleep(0.2)  # the confirmation leaves by a thread of the package
+    time.sleep(args.linger)  # the confirmation leaves by a thread of the package
     portal.close()
 
 
