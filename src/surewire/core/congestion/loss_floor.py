@@ -1,95 +1,106 @@
-"""The loss that is no congestion: its share, measured where we cannot have caused it.
+"""The loss that is no congestion: its share, and when a round's loss is more than that.
 
-The floor is measured in groups: the bytes sent during one phase of the controller. A group counts only
-when the phase sent at most at the bandwidth and the round trips of its packets show that the queue was
-empty. Loss in such groups cannot be congestion that we cause. A full shallow buffer or a policer drops in
-other phases; its loss does not enter the floor. The estimate leans to zero by half a standard deviation
-and fades when no valid group was seen for 8 s.
+Only what is lost beyond the floor tells of congestion. The floor is learned where congestion cannot be ours to
+cause: while the rate grows in start-up and everything that is added arrives in proportion, and later in quiet rounds,
+for which the window is made smaller on purpose and in which less must arrive than before. It follows at once when
+less is lost than it says. A loss that appears in the middle of a connection and does not shrink when the window does,
+with an empty queue, is taken for the path's, step by step.
+
+It is a bound, not a drive: nothing is ever sent because of the floor, what is lost below it is only not answered. Where
+several flows overload a path together none of them can tell that loss from the path's; what keeps them from it is the
+queue (see `queue_delay`), and that floors are limited.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from math import isqrt
+from math import sqrt
 
-from surewire.core.congestion.base import PhaseOutcome
-from surewire.core.congestion.rounds import median_rtt
-from surewire.core.units import NS_PER_MS, NS_PER_S
+MOST = 0.6
+"""The highest floor, as a share: a bound on how much loss is ever left unanswered."""
 
-_FLOOR_MAX = 60  # per cent; a bound on how much harder loss can ever make us send
-_FLOOR_FADES = 8 * NS_PER_S
-_GROUP_MIN_SEGMENTS = 8
-_SETTLED_AFTER = 4  # phases, of at least a round trip each: by then a group's bytes are acknowledged or lost
-
-
-class _Group:
-    """The bytes sent during one phase."""
-
-    __slots__ = ("acked", "is_quiet", "lost", "phase", "rtts")
-
-    def __init__(self, phase: int, *, is_quiet: bool) -> None:
-        self.phase = phase
-        self.is_quiet = is_quiet
-        self.acked = 0
-        self.lost = 0
-        self.rtts: list[int] = []
+_MEMORY = 1000.0  # segments that an estimate rests on at most: older ones fade
+_MARGIN = 0.02  # of loss, beside what chance explains: BBRv3 takes as much for no congestion
+_DEVIATIONS = 2.5
+_ONSET = 0.1  # the floor rises by so much at once where cutting the window does not help
+_LEAST_SEGMENTS = 4
 
 
 class LossFloor:
-    """The share of bytes lost while the flow sends below the bandwidth, in parts of `ONE`."""
+    """The floor as a share (0..MOST), and judgement by it. Amounts are in segments."""
 
-    ONE = 1 << 16
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._segments = 0.0  # that it rests on
+        self._dispersion = 4.0  # variance of a round's loss over that of independent losses: bursts have more
+        self._strikes = 0  # rounds with an excess, in a row
+        self._first: tuple[float, float] = (0.0, 0.0)  # loss and window at the first of them
 
-    def __init__(self, *, segment: int) -> None:
-        self.floor = 0
-        self.phase = 0  # the mark that runs sent now carry
-        self._segment = segment
-        self._groups: deque[_Group] = deque([_Group(0, is_quiet=False)])
-        self._lost = 0  # segments, in 1/256, fading
-        self._total = 0
-        self._updated_at = 0
+    def _deviation(self, segments: float) -> float:
+        share = self.share
+        variance = max(share, 0.5 / segments) * (1 - share) * (1 / segments + 1 / max(self._segments, segments))
+        dispersion = max(self._dispersion, 1.0) if share > 0.01 else 1.0
+        return sqrt(variance * dispersion)
 
-    def count(self, outcomes: list[PhaseOutcome]) -> None:
-        """Count what became of bytes to the phase in which they were sent."""
-        for phase, acked, lost in outcomes:
-            group = self._group(phase)
-            if group is not None:
-                group.acked += acked
-                group.lost += lost
+    def excess(self, loss: float, segments: float, *, window: int, may_be_path: bool, is_strict: bool = False) -> float:
+        """By what share of what was sent more was lost than the path loses: 0 if chance explains it.
 
-    def on_rtt(self, rtt: int, *, phase: int) -> None:
-        """Take a round trip (ns) of a packet sent in `phase`."""
-        group = self._group(phase)
-        if group is not None:
-            group.rtts.append(rtt)
+        Args:
+            loss: share lost in the round.
+            segments: sent in it.
+            window: in force then, bytes.
+            may_be_path: nothing else says that there is a queue.
+            is_strict: others on the path answer every loss: do as they do.
+        """
+        if segments < _LEAST_SEGMENTS:
+            return 0.0
+        share, deviation = self.share, self._deviation(segments)
+        self._learn_dispersion(loss, segments)
+        if loss <= share + _DEVIATIONS * deviation + (0.0 if is_strict else _MARGIN):
+            if self.is_below(loss, segments):
+                self.share += (loss - share) / 3
+            return 0.0
+        self._strikes += 1
+        first_loss, first_window = self._first
+        if self._strikes == 1:
+            self._first = (loss, window)
+        elif window < 0.6 * first_window and loss > 0.8 * first_loss:
+            self._strikes = 0
+            if may_be_path:
+                self.share = min(loss, share + _ONSET, MOST)
+                self._segments = segments
+                return 0.0
+        return (loss - share) / (1 - share)
 
-    def _group(self, phase: int) -> _Group | None:
-        index = phase - self._groups[0].phase
-        return self._groups[index] if 0 <= index < len(self._groups) else None
+    def _learn_dispersion(self, loss: float, segments: float) -> None:
+        """From rounds with little loss only: congestion can explain much, never little."""
+        share = self.share
+        if not share:
+            return
+        if loss < share:
+            squared = (loss - share) ** 2 * segments / (share * (1 - share))
+            self._dispersion += (min(squared, 25.0) - self._dispersion) / 16
+        else:
+            self._dispersion += (1.0 - self._dispersion) / 64
 
-    def begin_phase(self, *, is_quiet: bool, min_rtt: int, now: int) -> None:
-        """Start a phase; `is_quiet` when it sends at most at the bandwidth. Judge the groups settled by now."""
-        self.phase += 1
-        self._groups.append(_Group(self.phase, is_quiet=is_quiet))
-        while len(self._groups) > _SETTLED_AFTER:
-            group = self._groups.popleft()
-            is_empty_queue = bool(group.rtts) and median_rtt(group.rtts) <= min_rtt * 115 // 100 + NS_PER_MS
-            if group.is_quiet and is_empty_queue and group.acked + group.lost >= _GROUP_MIN_SEGMENTS * self._segment:
-                self._learn(group, now)
-        if self.floor and now - self._updated_at >= _FLOOR_FADES:
-            self.floor //= 2
-            self._lost //= 2
-            self._updated_at = now
+    def forgive(self) -> None:
+        """A round without growth has shown no excess: what comes next is a new matter."""
+        self._strikes = 0
 
-    def _learn(self, group: _Group, now: int) -> None:
-        self._lost = self._lost * 3 // 4 + (group.lost << 8) // self._segment
-        self._total = self._total * 3 // 4 + ((group.acked + group.lost) << 8) // self._segment
-        self._updated_at = now
-        if self._total:
-            deviation = isqrt(self._lost << 8) // 2
-            share = max(self._lost - deviation, 0) * self.ONE // self._total
-            self.floor = min(share, _FLOOR_MAX * self.ONE // 100)
+    def is_below(self, loss: float, segments: float) -> bool:
+        """True when less is lost than chance lets expect."""
+        if segments <= 0:
+            return False
+        # With little regard to bursts: a floor that is too high takes what is lost less for a sign of them.
+        dispersion = min(max(self._dispersion, 1.0), 2.0)
+        return loss < self.share - 2 * sqrt(self.share * (1 - self.share) * dispersion / segments)
 
-    def compensate(self, rate: int) -> int:
-        """What must be sent so that `rate` is delivered."""
-        return rate * self.ONE // (self.ONE - self.floor)
+    def learn(self, loss: float, segments: float) -> None:
+        """Take what was lost where it was not ours to cause."""
+        self._segments = min(self._segments, _MEMORY)
+        self.share = min(self.share + (loss - self.share) * segments / max(segments + self._segments, 1.0), MOST)
+        self._segments += segments
+
+    def begin(self, share: float, segments: float) -> None:
+        """Start from what start-up has shown."""
+        self.share = min(share, MOST)
+        self._segments = segments

@@ -1,20 +1,22 @@
-"""Rate control by a model of the path: bandwidth, propagation time, and the loss that is no congestion.
+"""The default controller: a window that keeps the queue short, and answers to loss only where loss means congestion.
 
-Theory of operation. The model has BBR's two properties of a path, bottleneck bandwidth (a windowed
-maximum of rate samples) and propagation time (a windowed minimum of round trips), and a third one: the
-loss floor, the share of bytes that is lost even when the flow deliberately sends below the bandwidth
-(`loss_floor`). Such loss cannot be congestion that we cause; a path that loses a share p at random
-delivers C(1 - p) only to a sender that sends C. So the bandwidth is what deliveries show divided by
-1 - floor, but at most by how much they advanced in the order of sending: a lucky draw of few losses makes
-the first too large, never the second, and congestion makes the second too large, never the first.
+Theory of operation. A window of bytes in flight is paced over the round trip. It grows a little faster each round trip
+(`growth`) until one of three things says that the path is full:
 
-Phases: STARTUP multiplies the rate each round trip until the bandwidth stops growing or the round trip
-does; DRAIN empties the queue that made; CRUISE cycles through gains 1.25, 0.75 and then 1, or less while
-the round trips say that a queue stands. With every cycle the 0.75 phase shows the empty path again, and
-PROBE_RTT makes sure of it (`rtt_probe`): every ten seconds, and when the queue seems to stand for a cycle.
+* the queue is longer than this flow may let it be (`queue_delay`): the window is cut by the queue's share;
+* more is lost than the path loses by itself (`loss_floor`): it is cut by the excess;
+* more was sent and hardly more arrived (`growth`): it goes back to what the path delivers.
 
-Sources: BBR (draft-ietf-ccwg-bbr) for the filters, gains and cycle; HyStart++ (RFC 9406) for leaving
-start-up on delay; the loss floor is ours (docs/design.md).
+So random loss costs nothing but itself: on a path that loses a share p, C is sent and C(1 - p) arrives. Since every
+window goes down by a share and up by equal steps, and faster flows bear shorter queues, such flows come to equal parts.
+Where others fill the queue, as CUBIC does, cuts do not empty it, and the window becomes CUBIC's as long as that
+lasts (`competition`). Where round trips do not answer to the window at all, the path may have become longer: the window
+doubles as at the start, and if it at least doubles before anything else moves, the path is longer indeed.
+
+Modes: STARTUP (`start_up`), AVOID, COMPETE, and LOOK, a round with half the window to see the empty path's round trip.
+
+Sources: start-up RFC 9406; pacing RFC 9002 §7.7; competition RFC 9438; delay thresholds by rate: Swift (Kumar et al.
+2020); switching to a loss-based window: Copa (Arun and Balakrishnan 2018). The rest is ours: docs/congestion.md.
 """
 
 from __future__ import annotations
@@ -23,213 +25,319 @@ from enum import Enum, auto
 
 from surewire.core.congestion.bandwidth import BandwidthFilter
 from surewire.core.congestion.base import AckSample, PhaseOutcome
-from surewire.core.congestion.loss_floor import LossFloor
-from surewire.core.congestion.rounds import LATENESS, Rounds
-from surewire.core.congestion.rtt_probe import RttProbe
-from surewire.core.units import NS_PER_MS, NS_PER_S
+from surewire.core.congestion.competition import Competition
+from surewire.core.congestion.growth import Growth
+from surewire.core.congestion.loss_floor import MOST, LossFloor
+from surewire.core.congestion.queue_delay import QueueDelay
+from surewire.core.congestion.quiet_rounds import QuietRounds
+from surewire.core.congestion.round_trips import Round, RoundTrips
+from surewire.core.congestion.start_up import StartUp
+from surewire.core.units import NS_PER_S
 
-_STARTUP_GAIN = 277  # per cent; 4 ln 2, the least that doubles the delivery rate in a round trip
-_DRAIN_GAIN = 50
-_CYCLE = (125, 75, 100, 100, 100, 100, 100, 100)
-_QUEUE_GAIN_STEP = 10  # less for each round judged to have a queue, when cruising
-_QUEUE_GAIN_LEAST = 60
-_CWND_GAIN = 2
 _INITIAL_SEGMENTS = 10  # RFC 6928
-_MIN_SEGMENTS = 4
-_PLATEAU_ROUNDS = 3
+_MIN_SEGMENTS = 2  # RFC 9002 §7.2
+_STARTUP_GAIN, _PACING_GAIN = 200, 110  # per cent of the window in a round trip
+_LEAST_CUT = 70  # per cent that a cut leaves at least: one look may be wrong
+_UNDERSHOOT = 97  # per cent: after a loss, where there is no queue to drain, a little less than the path takes
+_STANDING_CUTS = 6  # in a row without a sight of a short queue: others hold it
+_UNMOVED = 95  # per cent of the round trip that is left although a quarter of the window is gone
+_ANY_NOISE = 1 << 62
+_NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
 
 
 class Mode(Enum):
     STARTUP = auto()
-    DRAIN = auto()
-    CRUISE = auto()
-    PROBE_RTT = auto()
+    AVOID = auto()
+    COMPETE = auto()
+    LOOK = auto()
 
 
 # Names of their own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
-_STARTUP, _DRAIN, _CRUISE, _PROBE_RTT = Mode
+_STARTUP, _AVOID, _COMPETE, _LOOK = Mode
 
 
 class PathModel:
-    """The default controller."""
+    """Bandwidth, round trip, loss floor and queue of the path, and the window that follows from them."""
 
     def __init__(self, *, segment: int, max_train: int, initial_rtt: int) -> None:
-        """Start for segments and trains of up to these many bytes, guessing the round trip (ns) until it is known."""
+        """Start for segments of this many bytes, guessing the round trip (ns) until it is known.
+
+        `max_train` (bytes in one transmission) is for controllers that reckon with bursts; this one paces.
+        """
         self.mode = _STARTUP
-        self._filter = BandwidthFilter()
-        self.loss_floor = LossFloor(segment=segment)
+        self.window = _INITIAL_SEGMENTS * segment
+        self.floor = LossFloor()
+        self.queue = QueueDelay()
         self._segment = segment
-        self._max_train = max_train
         self._initial_rtt = initial_rtt
-        self._rounds = Rounds()
-        self._rttvar = 0
-        self._plateau = _Plateau()
-        self._rtt_probe = RttProbe()
-        self._cycle = 0
-        self._phase_began = 0
-        self._acked = 0  # bytes while the application had more to send
+        self._rounds = RoundTrips()
+        self._filter = BandwidthFilter()
+        self._start_up = StartUp()
+        self._growth = Growth()
+        self._quiet = QuietRounds()
+        self._competition: Competition | None = None
+        self._cuts = _Cuts()
 
     @property
     def bandwidth(self) -> int:
-        """Of the bottleneck, bytes a second, what is lost behind it included; 0 while unknown."""
+        """What the path delivers at most, as far as it was seen, bytes a second; 0 while unknown."""
         return self._filter.bandwidth
 
     # What the connection reads before it sends.
 
     @property
     def phase(self) -> int:
-        return self.loss_floor.phase
+        return self._rounds.phase
 
     @property
     def pacing_rate(self) -> int:
-        bandwidth = self._filter.bandwidth
-        rate = max(bandwidth * self._gain // 100, self._segment)
-        if not self._is_measured:
-            # A low rate is the application's, or the first acknowledgments': the path may carry any.
-            rtt = self._rounds.min_rtt or self._initial_rtt
-            rate = max(_STARTUP_GAIN * _INITIAL_SEGMENTS * self._segment * NS_PER_S // (100 * rtt), rate)
-        return rate
+        gain = _STARTUP_GAIN if self.mode is _STARTUP else _PACING_GAIN
+        return max(gain * self.window * NS_PER_S // (100 * (self.queue.rtt or self._initial_rtt)), self._segment)
 
     @property
     def cwnd(self) -> int:
-        if not self.bandwidth or (not self._is_measured and self.mode is _PROBE_RTT):
-            return _INITIAL_SEGMENTS * self._segment
-        is_starting = self.mode is _STARTUP
-        if self.mode is _PROBE_RTT:
-            return max(self._bdp // 2, _MIN_SEGMENTS * self._segment)
-        gain, least = (3, _INITIAL_SEGMENTS) if is_starting else (_CWND_GAIN, _MIN_SEGMENTS)
-        rate = self.pacing_rate
-        quantum = max(rate * NS_PER_MS // NS_PER_S, 2 * self._segment)
-        # Both hosts work on whole trains, and come round to them late where they share processors. Where that takes
-        # longer than the path, the window and not the path would bound the rate, and be taken for the path's.
-        slack = max(3 * min(self._max_train, quantum), rate * LATENESS // NS_PER_S)
-        return max(gain * self._bdp + slack, least * self._segment)
+        window = self.window // 2 if self.mode is _LOOK else self.window
+        return max(window, _MIN_SEGMENTS * self._segment)
 
     @property
-    def _is_measured(self) -> bool:
-        """True once a first window was delivered for an application that had more."""
-        return self._filter.bandwidth > 0 and self._acked >= _INITIAL_SEGMENTS * self._segment
-
-    @property
-    def _bdp(self) -> int:
-        """Bytes in flight on a full path with an empty queue, the lost ones counted until they are known to be."""
-        return self.bandwidth * (self._rounds.min_rtt + min(self._rounds.jitter, self._rttvar)) // NS_PER_S
-
-    @property
-    def _gain(self) -> int:
-        if self.mode is _CRUISE:
-            gain = _CYCLE[self._cycle]
-            if gain < 100 or not self._rounds.queue_rounds:
-                return gain
-            return max(100 - _QUEUE_GAIN_STEP * self._rounds.queue_rounds, _QUEUE_GAIN_LEAST)
-        if self.mode is _STARTUP:
-            return _STARTUP_GAIN
-        return _DRAIN_GAIN if self.mode is _DRAIN else 100
+    def queue_allowed(self) -> int:
+        """The longest queue that is borne now, ns."""
+        return self.queue.allowed(self.window, noise=self._rounds.noise(16))
 
     # What the connection tells.
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
-        """Take a round trip to the present round, and to the phase it belongs to."""
-        self._rttvar = rttvar
-        self._rounds.on_sample(rtt)
-        self.loss_floor.on_rtt(rtt, phase=phase)
-        self._rtt_probe.on_rtt(rtt, phase=phase)
-
-    def on_ack(self, sample: AckSample) -> None:
-        """Update the model, then the mode."""
-        self.loss_floor.count(sample.outcomes)
-        is_queue_building = self.mode is _STARTUP and self._rounds.is_queue_building()
-        if sample.rate.round_start:
-            self._rounds.on_round(sample.now, rttvar=self._rttvar)
-        self._update_bandwidth(sample)
-        if self.mode is _STARTUP:
-            is_plateau = sample.rate.round_start and self._plateau.is_reached(
-                self.bandwidth, is_app_limited=sample.rate.is_app_limited
-            )
-            if is_queue_building or is_plateau:
-                self._filter.forget_best()
-                self._enter(_DRAIN, sample.now)
-        elif self.mode is _DRAIN:
-            waited = sample.now - self._phase_began
-            if sample.bytes_in_flight <= self._bdp or waited > 4 * self._rounds.min_rtt:
-                self._rtt_probe.restart(sample.now)
-                self._cruise(1, sample.now)
-        elif self.mode is _PROBE_RTT:
-            self._look_at_path(sample)
-        elif self._rtt_probe.is_due(sample.now, queue_rounds=self._rounds.queue_rounds):
-            self._rtt_probe.begin(sample.now)
-            self._enter(_PROBE_RTT, sample.now)
-        elif sample.now - self._phase_began >= max(self._rounds.min_rtt, 2 * NS_PER_MS):
-            self._cruise((self._cycle + 1) % len(_CYCLE), sample.now)
-
-    def _look_at_path(self, sample: AckSample) -> None:
-        """Drain, measure, and go on; from the start where the model had lost the path."""
-        probe, now = self._rtt_probe, sample.now
-        if probe.is_draining:
-            if sample.bytes_in_flight <= self.cwnd:
-                self._enter(_PROBE_RTT, now)
-                probe.on_drained(now, phase=self.phase)
-            return
-        rtt = probe.poll_result(now, believed=self._rounds.min_rtt)
-        if rtt is None:
-            return
-        self._rounds.on_path_seen(rtt, now)
-        if self._plateau.is_lost(self.bandwidth):
-            self._plateau = _Plateau()
-            self._enter(_STARTUP, now)
-        else:
-            self._cruise(0, now)
-
-    def _cruise(self, cycle: int, now: int) -> None:
-        self._cycle = cycle
-        self._enter(_CRUISE, now)
-
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
-        """Count the loss to the phase it belongs to; nothing else follows from loss alone."""
-        self.loss_floor.count(outcomes)
-
     def on_segment(self, segment: int) -> None:
         """Reckon with segments of this length from now on."""
+        if self.mode is _STARTUP and self.window == _INITIAL_SEGMENTS * self._segment:
+            self.window = _INITIAL_SEGMENTS * segment
         self._segment = segment
+        if self._competition is not None:
+            self._competition.on_segment(segment)
 
-    def _enter(self, mode: Mode, now: int) -> None:
-        """Begin a phase of the cycle, or of another mode."""
-        self.mode = mode
-        self._phase_began = now
-        is_quiet = mode is _PROBE_RTT or (mode is _CRUISE and _CYCLE[self._cycle] <= 100)
-        self.loss_floor.begin_phase(is_quiet=is_quiet, min_rtt=self._rounds.min_rtt, now=now)
+    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+        """Take a round trip."""
+        if not self.queue.base:
+            self.queue.on_first(rtt)
+        self._rounds.on_rtt(rtt, rttvar=rttvar)
+        if self.mode is _STARTUP:
+            self._start_up.on_rtt(rtt)
 
-    def _update_bandwidth(self, sample: AckSample) -> None:
-        if not sample.rate.is_app_limited:
-            self._acked += sample.acked
-        is_starting, rate = self.mode is _STARTUP, self.loss_floor.compensate(sample.rate.delivery_rate)
+    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+        """Count losses; what follows from them follows at the end of the round."""
+        self._rounds.on_lost(outcomes)
+
+    def on_ack(self, sample: AckSample) -> None:
+        """Take an acknowledgment, and decide anew if a round has ended."""
+        self._filter.on_sample(sample.rate.delivery_rate, is_app_limited=sample.rate.is_app_limited)
         if sample.rate.round_start:
             self._filter.on_round()
-        self._filter.on_sample(
-            rate if is_starting else min(rate, sample.rate.advance_rate), is_app_limited=sample.rate.is_app_limited
-        )
-        if is_starting or not self.bandwidth:
-            self._filter.raise_to_best()
+        tolerance = _ANY_NOISE if self.mode is _STARTUP else self.queue_allowed // 4
+        ended = self._rounds.on_ack(sample, tolerance=tolerance)
+        if self.mode is _STARTUP:
+            self._start(sample, ended)
+        elif ended is not None:
+            self._decide(ended, sample.now)
+
+    # Start-up.
+
+    def _start(self, sample: AckSample, ended: Round | None) -> None:
+        start, queue = self._start_up, self.queue
+        base = self._cuts.unmoved_rtt or (queue.base if queue.is_known else _ANY_NOISE)
+        self._filter.raise_to_best()
+        self.window += start.growth(sample, base=base, jitter=self._rounds.jitter)
+        if ended is not None:
+            queue.rtt = ended.rtt
+            if not self._cuts.unmoved_rtt:
+                start.rounds.append((ended.rtt, ended.samples))
+                queue.begin(self._least_round_trip(), now=sample.now)
+            start.on_round(ended, segment=self._segment)
+        if start.is_over_by:
+            self._end_start_up(base, sample.now)
+
+    def _least_round_trip(self) -> int:
+        """Of the rounds so far, as long as each may be by what is known of the noise now: at first that is too much."""
+        return min(rtt + self._rounds.noise(samples) for rtt, samples in self._start_up.rounds)
+
+    def _end_start_up(self, base: int, now: int) -> None:
+        start, reached = self._start_up, self.window
+        self._filter.forget_best()
+        rate = start.rate if start.is_over_by == "delay" else self._filter.bandwidth
+        self.floor.begin(start.loss, start.evidence)
+        self.window = int(rate * base // NS_PER_S / (1 - self.floor.share))
+        self.mode = _AVOID
+        if self._cuts.unmoved_rtt:
+            self._end_seeking(reached, now)
+        elif start.is_over_by != "delay":
+            self.mode = _LOOK  # is there no queue, or has it been full all the time?
+        self._cuts = _Cuts()
+        self._begin()
+
+    def _end_seeking(self, reached: int, now: int) -> None:
+        """The window has doubled before anything else moved: the path is longer. Or others hold the queue."""
+        if reached >= 2 * self._cuts.window:
+            self.queue.move(self._cuts.unmoved_rtt, now=now)
+        else:
+            self.window = self._cuts.window
+            self._compete(now)
+
+    # Rounds.
+
+    def _decide(self, ended: Round, now: int) -> None:
+        noise, segments = self._rounds.noise(ended.samples), (ended.acked + ended.lost) / self._segment
+        if self.mode is _LOOK:
+            self.queue.look(ended, now=now)
+            if ended.loss < self.floor.share:
+                self.floor.learn(ended.loss, segments)
+            self.mode = _AVOID
+            self._begin()
+            return
+        self.queue.on_round(ended, noise=noise, now=now)
+        if self._competition is not None:
+            self._go_on_competing(self._competition, ended, segments, now)
+            return
+        if self._quiet.restored is not None:
+            self._end_quiet_round(ended, segments, now)
+        else:
+            self._quiet.on_round(ended)
+        if self.queue.is_look_due(now):
+            self.mode = _LOOK
+            self._begin()
+            return
+        self._avoid(ended, segments, now)
+
+    def _avoid(self, ended: Round, segments: float, now: int) -> None:
+        queue, floor, allowed = self.queue, self.floor, self.queue_allowed
+        is_used = self._is_used(ended)
+        is_queue = queue.delay > allowed
+        plateau = 0
+        if is_used and not is_queue:
+            plateau = self._growth.plateau(self.window, ended.acked, segments=segments, loss=floor.share)
+        excess = floor.excess(ended.loss, segments, window=self.window, may_be_path=not is_queue)
+        if not self._growth.rounds and not excess:
+            floor.forgive()
+        if self._is_contended(excess, allowed):
+            self._compete(now)
+            if excess:
+                self._yield(now)
+        elif is_queue:
+            self._cut_queue(now)
+        elif excess:
+            self._cut(self.window * max(int(100 * (1 - excess)), _LEAST_CUT) * _UNDERSHOOT // 10_000, now)
+        elif plateau:
+            self._cut(plateau * _UNDERSHOOT // 100, now)
+        elif is_used:
+            self._grow(ended, is_gentle=queue.delay > allowed // 2)
+        if queue.delay < allowed // 2:
+            self._cuts.count = 0
+
+    def _is_used(self, ended: Round) -> bool:
+        """True when the window, and not the application, is what held the sender back (RFC 9002 §7.8)."""
+        is_near = 10 * ended.used >= 8 * self.window or ended.used + self._segment > self.window
+        return is_near and not ended.is_app_limited
+
+    def _grow(self, ended: Round, *, is_gentle: bool) -> None:
+        grown = self.window + self._growth.step(self.window, segment=self._segment, is_gentle=is_gentle)
+        # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
+        most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self._segment)
+        self.window = max(min(grown, most), self.window)
+
+    def _cut(self, window: int, now: int) -> None:
+        window = max(window, _MIN_SEGMENTS * self._segment)
+        self.window = self._quiet.window(window, rtt=self.queue.rtt, now=now, is_lossy=self.floor.share > 0)
+        self._begin()
+
+    def _cut_queue(self, now: int) -> None:
+        queue, cuts, window = self.queue, self._cuts, self.window
+        allowed = self.queue_allowed
+        if cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * allowed:
+            self._seek()
+            return
+        if not cuts.count:
+            cuts.window, cuts.rtt = window, queue.rtt
+        cuts.count += 1
+        share = 100 * (queue.base + self._rounds.noise(16)) // queue.rtt
+        self._cut(window * max(share, _LEAST_CUT) // 100, now)
+
+    def _end_quiet_round(self, ended: Round, segments: float, now: int) -> None:
+        self.window = max(self.window, self._quiet.restored or 0)
+        is_less = self.floor.is_below(ended.loss, segments)
+        may_learn = self._quiet.end(ended, is_less=is_less, now=now)
+        if (
+            may_learn
+            and segments >= 4
+            and ended.loss < self.floor.share + 0.05
+            and self.queue.delay < self.queue_allowed // 3
+        ):
+            self.floor.learn(ended.loss, segments)
+
+    def _begin(self) -> None:
+        """The window was reduced: see what comes of it."""
+        self._rounds.begin()
+        self._growth = Growth()
+
+    def _seek(self) -> None:
+        """Round trips do not answer to the window: find out by growing whether that is a longer path."""
+        self._cuts.unmoved_rtt = self.queue.rtt
+        self.window = self._cuts.window
+        self._start_up = StartUp(loss=self.floor.share, segments=100.0)
+        self.mode = _STARTUP
+        self._rounds.begin()
+
+    # Competition.
+
+    def _is_contended(self, excess: float, allowed: int) -> bool:
+        """True when the queue overflows or stands although we keep it short: somebody else fills it."""
+        if self.floor.share >= _NO_LOSS:
+            return False
+        overflows = excess > 0 and self._cuts.count > 0 and max(self.queue.delay, self.queue.before) > allowed
+        return overflows or (self._cuts.count >= _STANDING_CUTS and self.queue.delay > allowed // 2)
+
+    def _compete(self, now: int) -> None:
+        self.mode = _COMPETE
+        self.window = max(self.window, self._cuts.window)
+        self._competition = Competition(self.window, segment=self._segment, now=now)
+        self._cuts = _Cuts()
+        self._begin()
+
+    def _yield(self, now: int) -> None:
+        competition = self._competition
+        if competition is not None:
+            competition.on_loss(now=now, base=self.queue.base, delay=self.queue.delay)
+            self._follow(competition)
+            self._begin()
+
+    def _go_on_competing(self, competition: Competition, ended: Round, segments: float, now: int) -> None:
+        queue = self.queue
+        is_low = queue.delay < self.queue_allowed // (2 if competition.is_testing else 3)
+        excess = self.floor.excess(ended.loss, segments, window=self.window, may_be_path=False, is_strict=True)
+        if excess and not competition.is_testing:
+            self._yield(now)
+            return
+        if competition.on_round(
+            now=now, base=queue.base, delay=queue.delay, is_low=is_low, is_used=self._is_used(ended)
+        ):
+            self._begin()
+        self._follow(competition)
+        if competition.is_over:
+            self._competition = None
+            self.mode = _AVOID
+            self._begin()
+
+    def _follow(self, competition: Competition) -> None:
+        competition.window = self.window = max(competition.window, _MIN_SEGMENTS * self._segment)
 
 
-class _Plateau:
-    """Has the bandwidth stopped growing by a quarter a round?"""
+class _Cuts:
+    """Cuts for a queue that was not seen short since: how many, and where they began."""
+
+    __slots__ = ("count", "rtt", "unmoved_rtt", "window")
 
     def __init__(self) -> None:
-        self._best = 0
-        self._stalled_rounds = 0
+        self.count = 0
+        self.window = 0  # before the first of them
+        self.rtt = 0
+        self.unmoved_rtt = 0  # the round trip (ns) that did not answer to them; 0 while none is in question
 
-    def is_reached(self, bandwidth: int, *, is_app_limited: bool) -> bool:
-        """Judge a round that ended with `bandwidth`."""
-        if is_app_limited:
-            return False
-        if bandwidth * 4 >= self._best * 5:
-            self._best = bandwidth
-            self._stalled_rounds = 0
-        else:
-            self._stalled_rounds += 1
-        return self._stalled_rounds >= _PLATEAU_ROUNDS
-
-    def is_lost(self, bandwidth: int) -> bool:
-        """True when not even half of what starting up found is left."""
-        return bandwidth * 2 < self._best
+    def is_unmoved(self, window: int, rtt: int) -> bool:
+        """True when a quarter of the window is gone, and the round trip is still what it was."""
+        return 4 * window <= 3 * self.window and 100 * rtt > _UNMOVED * self.rtt

@@ -1,0 +1,78 @@
+"""The window while others keep the queue full: CUBIC's (RFC 9438), since nothing else gets its part beside CUBIC.
+
+A flow that yields to a queue gets nothing where another one fills it. So once the queue stays although the window was
+reduced again and again, or overflows although it was, delays are no sign any more; excess losses are. Now and then,
+best at a loss, the window is reduced by so much that the queue would be empty if nobody else held it: if it is, the
+competition is over. It is also over when no queue was seen for long.
+"""
+
+from __future__ import annotations
+
+from surewire.core.congestion.cubic_curve import BETA, CubicCurve
+from surewire.core.units import NS_PER_S
+
+_TEST_EVERY = 8 * NS_PER_S
+_FIRST_TEST = 2 * NS_PER_S
+_QUIET_ROUNDS = 12  # without a queue
+
+
+class Competition:
+    """The window from when the competition was noticed until it `is_over`."""
+
+    def __init__(self, window: int, *, segment: int, now: int) -> None:
+        """Begin with so many bytes."""
+        self.window = window
+        self.is_over = False
+        self._curve = CubicCurve(segment=segment)
+        self._prior = float(window)  # the window before the last reduction
+        self._restored: int | None = None  # the window after the test that is going on
+        self._test_at = now + _FIRST_TEST
+        self._quiet_rounds = 0
+
+    def on_loss(self, *, now: int, base: int, delay: int) -> None:
+        """Reduce the window; `base` and `delay` are the path's round trip and the queue's part above it, ns."""
+        self._curve.end(float(self.window))
+        self._prior = float(self.window)
+        self.window = int(self.window * BETA)
+        if now >= self._test_at:
+            self._test(now, base, delay)
+
+    def _test(self, now: int, base: int, delay: int) -> None:
+        self._test_at = now + _TEST_EVERY
+        self._restored = self.window
+        self.window = min(self.window, self.window * base // (base + delay))
+
+    def on_round(self, *, now: int, base: int, delay: int, is_low: bool, is_used: bool) -> bool:
+        """Take a round without an excess loss, in which the queue `is_low` or not; True when the window
+        was changed at once."""
+        self._quiet_rounds = self._quiet_rounds + 1 if is_low else 0
+        if self._restored is not None:
+            self.is_over = is_low
+            if not is_low:
+                self.window = self._restored
+            self._restored = None
+            return True
+        self.is_over = self._quiet_rounds >= _QUIET_ROUNDS
+        if now >= self._test_at + _TEST_EVERY:  # no loss gave an occasion
+            self._test(now, base, delay)
+            return True
+        if is_used:
+            self._grow(now, base + delay)
+        return False
+
+    @property
+    def is_testing(self) -> bool:
+        """True while the window is so small that the queue would be empty without others."""
+        return self._restored is not None
+
+    def _grow(self, now: int, rtt: int) -> None:
+        curve, window = self._curve, float(self.window)
+        if not curve.is_begun:
+            curve.begin(window, now=now)
+        reno = curve.grow_as_reno(1.0, prior=self._prior)
+        cubic = min(max(curve.at(now + rtt), window), 1.5 * window)
+        self.window = int(reno if curve.at(now) < reno else cubic)
+
+    def on_segment(self, segment: int) -> None:
+        """Reckon with segments of this length from now on."""
+        self._curve.segment = segment

@@ -1,0 +1,75 @@
+"""The queue as the round trips show it: their median above the path's own round trip, and how much of that is borne.
+
+The path's own round trip (`base`) is the least median of a round. It falls at once and rises only when the path was
+looked at with less in flight (`look`), slowly then, since others may hold a queue; where round trips do not answer to
+the window at all, the controller starts up anew and says what it found (`move`).
+
+How long a queue may be depends on the rate: the faster a flow, the shorter. So of flows that share a queue, the
+fastest yields first, whatever their round trips are, and they come to equal rates (Swift's flow scaling, Kumar et al.
+2020, has the same idea).
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from surewire.core.congestion.round_trips import Round
+from surewire.core.units import NS_PER_MS, NS_PER_S
+
+_REFERENCE_QUEUE = 10 * NS_PER_MS  # for a flow of this rate; it goes with the inverse square root of the rate
+_REFERENCE_RATE = 2_500_000  # bytes a second
+_LEAST_QUEUE = 4 * NS_PER_MS  # hosts that share processors are late by this much
+_LOOK_EVERY = 10 * NS_PER_S  # without a sight of the empty path
+
+
+class QueueDelay:
+    """`base`, `rtt` and `delay` in ns; `base` is 0 before the first round trip."""
+
+    def __init__(self) -> None:
+        self.base = 0
+        self.rtt = 0  # of the last round
+        self.delay = 0  # the part of it that is a queue's
+        self.before = 0  # the same of the round before
+        self._base_at = 0
+
+    def on_first(self, rtt: int) -> None:
+        """Go by this round trip until a round has ended."""
+        self.base = self.rtt = rtt
+
+    @property
+    def is_known(self) -> bool:
+        """True once a whole round has shown the round trip."""
+        return self._base_at > 0
+
+    def begin(self, rtt: int, *, now: int) -> None:
+        """Take what the rounds of start-up have shown so far, noise allowed for."""
+        self.base = rtt
+        self._base_at = now
+
+    def allowed(self, window: int, *, noise: int) -> int:
+        """The longest queue (ns) to be borne by who has `window` bytes on the way."""
+        rate = max(window * NS_PER_S // max(self.rtt, 1), 1)
+        scaled = isqrt(_REFERENCE_QUEUE * _REFERENCE_QUEUE * _REFERENCE_RATE // rate)
+        return max(min(scaled, self.base // 2), _LEAST_QUEUE) + noise
+
+    def on_round(self, ended: Round, *, noise: int, now: int) -> None:
+        """Take a round."""
+        self.rtt = ended.rtt
+        if ended.rtt <= self.base + noise + self.base // 64:
+            self._base_at = now
+            # A median of few round trips may be too low by chance, and the least of many such ones is.
+            self.base = min(self.base, ended.rtt + noise // 2)
+        self.before, self.delay = self.delay, max(ended.rtt - self.base, 0)
+
+    def is_look_due(self, now: int) -> bool:
+        """True when the empty path was not seen for long."""
+        return now - self._base_at > _LOOK_EVERY
+
+    def look(self, ended: Round, *, now: int) -> None:
+        """Take a round with less in flight than the path holds."""
+        self.base = min(ended.rtt, self.base * 9 // 8 + NS_PER_MS)
+        self._base_at = now
+
+    def move(self, rtt: int, *, now: int) -> None:
+        """The path has another round trip now."""
+        self.base, self._base_at = rtt, now

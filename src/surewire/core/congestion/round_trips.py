@@ -1,0 +1,131 @@
+"""The path seen round trip by round trip, since the window was changed last.
+
+A round begins when a datagram leaves and ends when it, or one sent after it, is acknowledged: its bytes carry the
+controller's `phase`. After a change of the window what was sent before says nothing of it any more, and where round
+trips vary the first answers to come are the fast ones; so a round is begun only when they have passed.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import NamedTuple
+
+from surewire.core.congestion.base import AckSample, PhaseOutcome
+
+_ENOUGH_SAMPLES = 16
+_ENOUGH_ROUNDS = 4
+_SETTLING_DEVIATIONS = 3  # mean deviations of the round trip after which the first answers are typical ones
+_NOISE = 4  # two standard deviations of a median of n even samples, in mean deviations and times sqrt(n)
+
+
+class Round(NamedTuple):
+    """What one round showed, or some that were taken together.
+
+    Attributes:
+        rtt: median of the round trips, ns.
+        samples: how many there were.
+        acked, lost: bytes.
+        used: most bytes that were in flight when an acknowledgment came, those that it settled included.
+        is_app_limited: the application had nothing more to send for a while.
+    """
+
+    rtt: int
+    samples: int
+    acked: int
+    lost: int
+    used: int
+    is_app_limited: bool
+
+    @property
+    def loss(self) -> float:
+        """Share of the bytes that was lost, 0..1."""
+        total = self.acked + self.lost
+        return self.lost / total if total else 0.0
+
+
+class RoundTrips:
+    """Gathers rounds. `phase` is the mark that bytes sent now carry; `jitter` what round trips vary by in any case."""
+
+    def __init__(self) -> None:
+        self.phase = 0
+        self.jitter = 0  # smallest mean deviation that any round ended with, ns: what is there without a queue
+        self._since = 0  # bytes with a lower mark were sent before the last change
+        self._round = 0  # the round ends when bytes with this mark, or a higher one, are settled
+        self._is_settling = False
+        self._seen_at: int | None = None  # when the first bytes sent after the change were acknowledged
+        self._rttvar = 0
+        self._rtts: list[int] = []
+        self._acked = self._lost = self._used = 0
+        self._is_app_limited = False
+        self._rounds = 0
+
+    def begin(self) -> None:
+        """The window has been changed: what was sent before does not count any more."""
+        self.phase += 1
+        self._since = self._round = self.phase
+        self._is_settling = True
+        self._seen_at = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rtts.clear()
+        self._acked = self._lost = self._used = self._rounds = 0
+        self._is_app_limited = False
+
+    def noise(self, samples: int) -> int:
+        """By how much the median of so many round trips (> 0) may be off, ns, as far as it is not a queue's doing."""
+        return _NOISE * self.jitter // max(isqrt(samples), 1)
+
+    def on_rtt(self, rtt: int, *, rttvar: int) -> None:
+        """Take a round trip and the smoothed mean deviation (ns)."""
+        self._rttvar = rttvar
+        self._rtts.append(rtt)
+
+    def on_lost(self, outcomes: list[PhaseOutcome]) -> None:
+        """Take losses."""
+        for outcome in outcomes:
+            if outcome.phase >= self._since:
+                self._lost += outcome.lost
+
+    def on_ack(self, sample: AckSample, *, tolerance: int) -> Round | None:
+        """Take an acknowledgment; the round, if it has ended. `tolerance` is what noise may be at most, ns."""
+        newest = -1
+        for phase, acked, _ in sample.outcomes:
+            newest = max(newest, phase)
+            if phase >= self._since:
+                self._acked += acked
+        self._used = max(self._used, sample.bytes_in_flight + sample.acked)
+        self._is_app_limited |= sample.rate.is_app_limited
+        if self._is_settling:
+            self._settle(newest, sample.now)
+            return None
+        if newest < self._round:
+            return None
+        self._rounds += 1
+        self.phase += 1
+        self._round = self.phase
+        if self._rttvar and not 0 < self.jitter <= self._rttvar:
+            self.jitter = self._rttvar
+        samples = len(self._rtts)
+        is_clear = samples >= _ENOUGH_SAMPLES or self._rounds >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
+        if not samples or not is_clear:
+            return None
+        ended = Round(
+            median(self._rtts), samples, self._acked, self._lost, self._used, is_app_limited=self._is_app_limited
+        )
+        self._clear()
+        return ended
+
+    def _settle(self, newest: int, now: int) -> None:
+        if self._seen_at is None and newest >= self._since:
+            self._seen_at = now
+        if self._seen_at is not None and now >= self._seen_at + _SETTLING_DEVIATIONS * self.jitter:
+            self._is_settling = False
+            self.phase += 1
+            self._round = self.phase
+        self._clear()
+
+
+def median(values: list[int]) -> int:
+    """The median of at least one value (the lower one of two)."""
+    return sorted(values)[(len(values) - 1) // 2]
