@@ -90,8 +90,11 @@ def test_a_jumbo_path_takes_few_datagrams() -> None:
 
 
 def test_a_small_file_costs_four_round_trips_of_few_datagrams() -> None:
-    """HELLO, WELCOME, PING and data, ACK and end, ACK and DONE, DONE: and the probes of longer datagrams."""
+    """HELLO, WELCOME, PING and data, ACK and end, ACK and DONE, DONE: and the probes of longer datagrams.
+
+    At 100 ms a second HELLO leaves before the WELCOME is there; so the server pings as well.
+    """
     run = NativeSimulation(content(1_000, 1), LinkConfig(delay=50 * MS), seed=1).run()
     assert run.is_success and run.outcomes[0].confirmed_at == NS_PER_S + 200 * MS
-    assert run.network.datagrams <= 13
+    assert run.network.datagrams <= 14
     assert run.network.now - NS_PER_S <= 310 * MS  # nobody stays in TIME-WAIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 
 from surewire.core.config import TransportConfig
@@ -10,6 +9,8 @@ from surewire.core.ranges import RangeSet
 from surewire.core.timers import Timer, TimerTable
 
 _JUDGED = 128  # numbers by which losses are judged: enough for a share, few enough to follow a path that changes
+_FORGOTTEN_SHARE = 8  # of the ranges remembered are forgotten at once: to forget one moves all the others
+_NEW_RANGES = 4  # that are told of at once: of those that fit one acknowledgment, few enough to be repeated often
 _REPEATED = 4  # acknowledgments that report each arrival, at least
 
 
@@ -18,7 +19,8 @@ class AckTracker:
 
     An acknowledgment is due at once after `ack_every` arrivals, after one out of order or repeated
     (the sender needs to know, RFC 9000 §13.2.1; `ack_reordered` turns that off for formats in which each
-    acknowledgment tells of many arrivals), and otherwise when `max_ack_delay` has passed.
+    acknowledgment tells of many arrivals), and otherwise when `max_ack_delay` has passed. With an `interval` it waits
+    until that much time has passed since the one before, unless much was lost.
     """
 
     __slots__ = (
@@ -26,12 +28,14 @@ class AckTracker:
         "_config",
         "_forgotten_below",
         "_is_due",
+        "_new_ranges",
+        "_not_before",
         "_pending",
         "_received",
         "_recent",
-        "_recent_since",
         "_timers",
         "arrivals",
+        "interval",
         "largest",
         "latest",
         "latest_at",
@@ -43,10 +47,13 @@ class AckTracker:
         self._received = RangeSet()
         self._pending = 0
         self._is_due = False
-        self._recent: deque[int] = deque(maxlen=config.max_ack_ranges)  # numbers that arrived last
-        self._recent_since: deque[int] = deque(maxlen=config.max_ack_ranges)  # acknowledgments sent before each
+        self._recent: deque[tuple[int, int]] = deque(maxlen=config.max_ack_ranges)
+        """Numbers that arrived last, each with the count of acknowledgments sent before."""
         self._acks_sent = 0
         self._forgotten_below = 0
+        self._new_ranges = 0  # since the last acknowledgment
+        self._not_before = 0
+        self.interval = 0  # ns between acknowledgments that only bulk demands; a small part of the round trip
         self.arrivals = 0  # calls of `on_received`: while it stays, there is nothing else to say
         self.largest = -1
         self.latest = -1  # the number that arrived last
@@ -73,18 +80,18 @@ class AckTracker:
         is_in_order = start == self.largest + 1  # so none of them was there
         self._received.add(start, stop)
         if not is_in_order and len(self._received) > config.max_tracked_ranges:
-            self._received.keep_newest(config.max_tracked_ranges)
+            self._received.keep_newest(config.max_tracked_ranges - config.max_tracked_ranges // _FORGOTTEN_SHARE)
             self._forgotten_below = (self._received.first or (0, 0))[0]
-        self._recent.append(start)
-        self._recent_since.append(self._acks_sent)
+        self._recent.append((start, self._acks_sent))
         self.latest, self.latest_at = stop - 1, now
         if self.latest > self.largest:
             self.largest = self.latest
         if not is_eliciting:
             return
         self._pending += stop - start
+        self._new_ranges += not is_in_order
         if self._pending >= config.ack_every or (config.ack_reordered and not is_in_order):
-            self._is_due = True
+            self.on_enough(now=now)
         elif self._timers.deadline(Timer.DELAYED_ACK) is None:
             self._timers.arm(Timer.DELAYED_ACK, now + config.max_ack_delay)
 
@@ -107,6 +114,19 @@ class AckTracker:
         """True when these ranges of received numbers, which do not overlap, are all there ever were."""
         return not self._forgotten_below and sum(stop - start for start, stop in ranges) == self._received.total()
 
+    def on_enough(self, *, now: int) -> None:
+        """So much has arrived that an acknowledgment is worth it, unless one left within the `interval`.
+
+        It waits no longer for its turn than that, and not at all when there are so many new ranges that soon not each
+        could be told of in several acknowledgments: where nothing is lost, few acknowledgments say everything.
+        """
+        if now >= self._not_before or self._new_ranges >= _NEW_RANGES:
+            self._is_due = True
+            return
+        deadline = self._timers.deadline(Timer.DELAYED_ACK)
+        if deadline is None or deadline > self._not_before:
+            self._timers.arm(Timer.DELAYED_ACK, self._not_before)
+
     def make_due(self) -> None:
         """Let an acknowledgment go out now, whatever arrived."""
         self._is_due = True
@@ -115,27 +135,31 @@ class AckTracker:
         """An acknowledgment of everything recorded went out."""
         self._acks_sent += 1
         for _ in range(len(self._recent) - self._config.min_ack_ranges):
-            if self._recent_since[0] > self._acks_sent - _REPEATED:
+            if self._recent[0][1] > self._acks_sent - _REPEATED:
                 break
             self._recent.popleft()
-            self._recent_since.popleft()
-        self._pending = 0
+        self._pending = self._new_ranges = 0
+        self._not_before = self.latest_at + self.interval
         self._is_due = False
         self._timers.cancel(Timer.DELAYED_ACK)
 
-    def ranges_and_oldest(self) -> list[tuple[int, int]]:
-        """As `ranges`; what room is left within `max_ack_ranges` tells of the oldest ranges, those next to holes."""
-        ranges, most = self.ranges(), self._config.max_ack_ranges
-        if len(ranges) == len(self._received) or len(ranges) >= most:
+    def ranges_and_newest(self) -> list[tuple[int, int]]:
+        """As `ranges`, and the ranges next below until there are twice `min_ack_ranges`; highest first.
+
+        Where acknowledgments are lost, too, an arrival is worth more than `_REPEATED` of them. Not the oldest ranges: a
+        number that was lost stays a hole for ever, so they would soon be of a past that nobody asks for. And an
+        arrival told of long after those behind it looks as if the path had overtaken it.
+        """
+        ranges = self.ranges()
+        most = min(2 * self._config.min_ack_ranges, self._config.max_ack_ranges)
+        if len(ranges) >= most or len(ranges) == len(self._received):
             return ranges
+        newest = self._received.newest(most)
+        if newest[-1] <= ranges[-1]:
+            return newest
         told = set(ranges)
-        for found in self._received:
-            if found not in told:
-                ranges.append(found)
-                if len(ranges) == most:
-                    break
-        ranges.sort(reverse=True)
-        return ranges
+        others = [found for found in newest if found not in told]
+        return sorted(ranges + others[: most - len(ranges)], reverse=True)
 
     def ranges(self) -> list[tuple[int, int]]:
         """The ranges [start, stop) that recent arrivals are in, highest first.
@@ -144,14 +168,10 @@ class AckTracker:
         """
         if len(self._received) == 1:
             return list(self._received) if self._recent else []
-        numbers = sorted(self._recent)
         ranges: list[tuple[int, int]] = []
-        left = len(numbers)  # recent arrivals below the ranges looked at so far
-        for found in reversed(self._received):
-            if not left:
-                break
-            below = bisect_left(numbers, found[0], 0, left)
-            if below < left:
+        start, range_of = self.largest + 1, self._received.range_of
+        for number, _ in sorted(self._recent, reverse=True):
+            if number < start and (found := range_of(number)) is not None:
                 ranges.append(found)
-                left = below
+                start = found[0]
         return ranges

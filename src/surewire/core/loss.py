@@ -22,6 +22,7 @@ from surewire.core.rtt import GRANULARITY, RttEstimator
 
 _EPOCH_ROUND_TRIPS = 16
 _MAX_ROUND_TRIPS = 2
+_SHARE_EPOCH = 256 << 10  # bytes: some 200 datagrams tell 1% of loss from none
 
 
 class _RecentMaximum:
@@ -104,3 +105,27 @@ class OvertakingWindow:
     def window(self, now: int) -> int:
         """The lead (ns) from which on a transmission that has been overtaken is lost."""
         return max(self._leads.get(now), self._least)
+
+
+class LossShare:
+    """Which share of the bytes sent is lost, by those whose fate was settled last: 256 kB to 512 kB of them."""
+
+    __slots__ = ("_lost", "_lost_before", "_settled", "_settled_before")
+
+    def __init__(self) -> None:
+        self._settled = self._lost = 0  # bytes of this epoch, and of the one before it
+        self._settled_before = self._lost_before = 0
+
+    def take(self, *, acked: int = 0, lost: int = 0) -> None:
+        """So many bytes more were acknowledged, and so many lost; fewer than 0 lost: they arrived after all."""
+        self._settled += acked + (lost if lost > 0 else 0)
+        self._lost += lost
+        if self._settled >= _SHARE_EPOCH:
+            self._settled_before, self._lost_before = self._settled, self._lost
+            self._settled = self._lost = 0
+
+    @property
+    def share(self) -> float:
+        """The share, 0..1; 0 while nothing is known."""
+        settled = self._settled + self._settled_before
+        return max(self._lost + self._lost_before, 0) / settled if settled else 0.0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from surewire.core.ranges import RangeSet
 from surewire.core.scoreboard import Scoreboard
 from surewire.core.sent_log import SentRun
+
+UNANSWERED = 2
+"""Probe timeouts in a row from which on the peer counts as silent, rather than a datagram or two as lost."""
 
 _MAX_COUNT = 64  # bounds the doublings of the wait
 _MAX_COPIES = 64  # repairs of which a second copy may be due: the latest ones
@@ -20,7 +24,7 @@ class TailEffort:
     share of what was sent beyond `spared` bytes: short streams, of which it would be a large part, get none.
     """
 
-    __slots__ = ("_copies", "_share", "_spared", "_spent")
+    __slots__ = ("_copies", "_share", "_spared", "_spares", "_spent")
 
     def __init__(self, *, share: float, spared: int) -> None:
         """Take the share (0..1; 0 means no effort) and the bytes that do not count."""
@@ -28,6 +32,27 @@ class TailEffort:
         self._spared = spared
         self._spent = 0
         self._copies: deque[tuple[int, int]] = deque(maxlen=_MAX_COPIES)
+        self._spares: list[tuple[int, int]] | None = None  # what was in flight at the end; the next one is the last
+
+    @property
+    def has_spares(self) -> bool:
+        """True once `take_spares` was called."""
+        return self._spares is not None
+
+    def take_spares(self, runs: Iterable[SentRun], *, most: int) -> None:
+        """Let what these runs carry be sent again, segment by segment, up to `most` bytes and some: the first run
+        first, and of each run the last segment.
+        """
+        spares: list[tuple[int, int]] = []
+        for run in runs:
+            stop = run.stop
+            for start in range(run.offset + (run.count - 1) * run.segment, run.offset - 1, -run.segment):
+                if most <= 0:
+                    break
+                spares.append((start, stop))
+                most -= stop - start
+                stop = start
+        self._spares = spares[::-1]
 
     def on_repaired(self, start: int, stop: int) -> None:
         """Bytes [start, stop) were sent again, and there was nothing else to send."""
@@ -43,11 +68,16 @@ class TailEffort:
         self._spent += cost
 
     def next_copy(self, board: Scoreboard) -> tuple[int, int] | None:
-        """What is worth a second copy: the first part of the oldest repair that has not been acknowledged yet.
+        """What is worth a second copy: the first part of the next spare, or of the oldest repair, that is missing.
 
-        Never the whole repair: what was acknowledged since is not in the send buffer any more.
+        Never the whole of it: what was acknowledged since is not in the send buffer any more.
         """
-        copies = self._copies
+        spares, copies = self._spares, self._copies
+        while spares:
+            missing = board.missing(*spares[-1])
+            if missing:
+                return missing[0]
+            spares.pop()
         while copies:
             missing = board.missing(*copies[0])
             if missing:
@@ -57,17 +87,21 @@ class TailEffort:
 
     def drop_copy(self) -> None:
         """The copy that `next_copy` named was sent; one a repair is enough."""
-        self._copies.popleft()
+        if self._spares:
+            self._spares.pop()
+        else:
+            self._copies.popleft()
 
 
 class Probing:
     """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
 
-    __slots__ = ("copies", "count", "due", "effort", "next_offset")
+    __slots__ = ("copies", "count", "due", "effort", "is_hollow", "next_offset")
 
     def __init__(self, effort: TailEffort) -> None:
         self.effort = effort
         self.count = 0
+        self.is_hollow = False  # pings were answered since bytes were acknowledged last, after a silence
         self.due = 0
         self.copies = RangeSet()
         self.next_offset = 0  # where the next probe looks for bytes to repeat
@@ -77,8 +111,18 @@ class Probing:
         self.due = 1 if not self.count else 2  # RFC 9002 §6.2.4 allows two; the first alone is usually enough
         self.count = min(self.count + 1, _MAX_COUNT)
 
+    def on_hollow_answer(self) -> None:
+        """The peer answers, but what was acknowledged carried nothing: perhaps only short datagrams arrive.
+
+        It was not the peer's silence that lasted so long, so the back-off begins anew, but not with the first wait.
+        """
+        if self.count >= UNANSWERED and not self.is_hollow:
+            self.is_hollow = True
+            self.count = UNANSWERED
+
     def reset(self) -> None:
         self.count = 0
+        self.is_hollow = False
         self.due = 0
 
     def last_expiry(self, now: int) -> int:

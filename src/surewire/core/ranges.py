@@ -103,21 +103,32 @@ class RangeSet:
         if start == stops[-1]:  # the common case by far: the next in order
             stops[-1] = stop
             return [(start, stop)]
+        starts = self._starts
+        low = bisect_left(stops, start)  # the first range that touches this one or lies behind it
+        if stop < starts[low]:
+            starts.insert(low, start)
+            stops.insert(low, stop)
+            return [(start, stop)]
+        if starts[low] <= start and stop <= stops[low]:
+            return []
+        if start == stops[low] and low + 1 < len(stops):  # nearly all that fills a hole or a part of it is one of these
+            if stop < starts[low + 1]:
+                stops[low] = stop
+                return [(start, stop)]
+            if stop == starts[low + 1]:
+                del stops[low], starts[low + 1]
+                return [(start, stop)]
         gaps = self.missing(start, stop)
-        if not gaps:
-            return gaps
-        low = bisect_left(stops, start)
-        high = bisect_right(self._starts, stop)
-        if low < high:
-            start = min(start, self._starts[low])
-            stop = max(stop, stops[high - 1])
-        self._starts[low:high] = [start]
+        high = bisect_right(starts, stop)
+        start = min(start, starts[low])
+        stop = max(stop, stops[high - 1])
+        starts[low:high] = [start]
         stops[low:high] = [stop]
         return gaps
 
     def remove(self, start: int, stop: int) -> None:
         """Take every member of [start, stop) out of the set."""
-        if start >= stop:
+        if start >= stop or not self._starts or stop <= self._starts[0] or start >= self._stops[-1]:
             return
         low = bisect_right(self._stops, start)
         high = bisect_left(self._starts, stop)

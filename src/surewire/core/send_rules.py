@@ -23,19 +23,26 @@ class SendRules:
         max_runs: runs that one call of `poll_runs` returns at most.
         max_train: full segments that one call returns at most.
         ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
+        silence_interval: where SEGMENT is not answered, PING takes over, and waits so long (ns), but at least two probe
+            timeouts: it costs so little that an outage need not be noticed to be over any later. Where only PING is
+            answered, it is SEGMENT's turn again, ever more rarely. None: PING never takes over.
         segment: bytes of stream data in a full segment.
         max_ack_delay: longest that the peer holds back an acknowledgment, ns.
         max_rate: bytes a second that may leave at most, whatever the controller would allow; None: no limit.
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
+        has_spares: at the end of the stream, what is in flight may be sent again before it is asked for (see `tail`).
+        is_lossy: the path is known to lose, whether or not something of this stream was lost.
         is_end_prompt: the peer acknowledges the end mark as soon as it arrives, whatever it has to do with the data.
         max_closing_pto: longest wait between probes once all data are acknowledged, ns.
     """
 
     __slots__ = (
         "has_byte_acks",
+        "has_spares",
         "is_end_prompt",
+        "is_lossy",
         "max_ack_delay",
         "max_closing_pto",
         "max_offset",
@@ -46,6 +53,7 @@ class SendRules:
         "ping_interval",
         "probe",
         "segment",
+        "silence_interval",
     )
 
     def __init__(self, *, segment: int, config: TransportConfig) -> None:
@@ -54,10 +62,13 @@ class SendRules:
         self.max_runs = config.max_train
         self.max_train = config.max_train
         self.ping_interval = config.max_pto
+        self.silence_interval: int | None = None
         self.max_ack_delay = config.max_ack_delay
         self.max_offset = 0
         self.max_rate: int | None = None
         self.may_finish_early = False
         self.has_byte_acks = True
+        self.has_spares = False
+        self.is_lossy = False
         self.is_end_prompt = False
         self.max_closing_pto = config.max_closing_pto

@@ -5,10 +5,11 @@ number says exactly which transmission arrived. Entries are runs: consecutive nu
 consecutive bytes, cut into equal segments and sent at one time. A run is split only where an
 acknowledgment or a loss ends inside it, so the log costs per train, not per datagram.
 
-Runs lie in one list by number, which is also by time sent. Settled runs (acknowledged or lost) stay
-where they are until all older ones are settled; lost ones a while longer, so that a late
-acknowledgment can prove the loss spurious. Cursors only move forward: amortised, each run is passed
-once, however many are outstanding.
+Runs lie in order of their numbers, which is also that of their times, in pages that each cover some
+hundred numbers. A split moves what follows in its page, never the rest of the window: at 30% loss nearly
+every run is split again and again. Settled runs (acknowledged or lost) stay where they are until all older
+ones are settled; lost ones a while longer, so that a late acknowledgment can prove the loss spurious.
+Cursors only move forward: amortised, each run is passed once, however many are outstanding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple
 from surewire.core.ranges import RangeSet
 from surewire.errors import RemoteProtocolError
 
-_COMPACT_AT = 256  # settled runs at the head before the list is cut: amortises the memory move
+_PAGE_NUMBERS = 256  # that a page covers before the next one begins: few to move, and few pages to search
 
 
 class RunState(Enum):
@@ -128,6 +129,32 @@ class AckOutcome(NamedTuple):
 _first = attrgetter("first")
 
 
+class _Page:
+    """Runs of consecutive numbers, those of at most `_PAGE_NUMBERS` and one run more."""
+
+    __slots__ = ("firsts", "oldest", "runs", "settled")
+
+    def __init__(self) -> None:
+        self.runs: list[SentRun] = []
+        self.firsts: list[int] = []  # `first` of each run: what is searched
+        self.oldest = 0  # index of the first run that is in flight, or len
+        self.settled = 0  # runs at the head that will never be needed again
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.runs.clear()
+        self.firsts.clear()
+        self.oldest = self.settled = 0
+
+    def split(self, index: int, count: int) -> None:
+        """Cut a run behind its first `count` numbers."""
+        rest = self.runs[index].split(count)
+        self.runs.insert(index + 1, rest)
+        self.firsts.insert(index + 1, rest.first)
+        self.oldest += index < self.oldest
+        self.settled += index < self.settled
+
+
 class SentLog:
     """The transmissions of one connection."""
 
@@ -138,20 +165,31 @@ class SentLog:
         self.largest_acked_sent_at = 0
         self.newest_sent_at = 0
         self.bytes_in_flight = 0
-        self._runs: list[SentRun] = []
-        self._firsts: list[int] = []  # `first` of each run: what is searched
-        self._oldest = 0  # index of the first run that is in flight, or len
-        self._settled = 0  # runs at the head that will never be needed again
-        self._acked = RangeSet()  # numbers, above the first run still in the list
+        self._pages: list[_Page] = [_Page()]
+        self._page_firsts: list[int] = [0]  # the first number of each page
+        self._page_stop = _PAGE_NUMBERS  # number from which on a new page begins
+        self._oldest = 0  # index of the first page with a run in flight, or the last page
+        self._acked = RangeSet()  # numbers, above the first run still here
         self._told: set[tuple[int, int]] = set()  # ranges of the acknowledgment before: most are said again and again
 
     def __len__(self) -> int:
-        return len(self._runs)
+        """Number of runs. Costs a walk over the pages."""
+        return sum(self.page_sizes)
+
+    @property
+    def page_sizes(self) -> list[int]:
+        """Runs in each page, oldest first: a split moves what is in one page at most."""
+        return [len(page.runs) for page in self._pages]
 
     def append(self, run: SentRun) -> None:
         """Record a transmission; its numbers must follow all earlier ones."""
-        self._runs.append(run)
-        self._firsts.append(run.first)
+        if run.first >= self._page_stop:
+            self._page_stop = run.first + _PAGE_NUMBERS
+            self._pages.append(_Page())
+            self._page_firsts.append(run.first)
+        page = self._pages[-1]
+        page.runs.append(run)
+        page.firsts.append(run.first)
         self.next_number = run.first + run.count
         self.newest_sent_at = run.sent_at
         self.sent_total = run.sent_total
@@ -159,22 +197,30 @@ class SentLog:
 
     def oldest_in_flight(self) -> SentRun | None:
         """The earliest transmission that is neither acknowledged nor lost."""
-        runs, index = self._runs, self._oldest
-        while index < len(runs) and runs[index].state is not _IN_FLIGHT:
-            index += 1
-        self._oldest = index
-        return runs[index] if index < len(runs) else None
+        pages = self._pages
+        for at in range(self._oldest, len(pages)):
+            page = pages[at]
+            runs, index = page.runs, page.oldest
+            while index < len(runs) and runs[index].state is not _IN_FLIGHT:
+                index += 1
+            page.oldest = index
+            self._oldest = at
+            if index < len(runs):
+                return runs[index]
+        return None
 
     def in_flight(self) -> list[SentRun]:
         """Every run in flight, oldest first. Cost grows with the log: not for each acknowledgment of a big window."""
-        return [run for run in self._runs[self._oldest :] if run.state is _IN_FLIGHT]
+        pages = self._pages[self._oldest :]
+        return [run for page in pages for run in page.runs[page.oldest :] if run.state is _IN_FLIGHT]
 
     def find(self, number: int) -> SentRun | None:
         """The run that holds `number`, if it is still in the log, whatever became of it."""
-        index = bisect_right(self._firsts, number) - 1
-        if index < 0 or number > self._runs[index].last:
+        page = self._pages[max(bisect_right(self._page_firsts, number) - 1, 0)]
+        index = bisect_right(page.firsts, number) - 1
+        if index < 0 or number > page.runs[index].last:
             return None
-        return self._runs[index]
+        return page.runs[index]
 
     def acknowledge(self, ranges: list[tuple[int, int]]) -> AckOutcome:
         """Settle the numbers in `ranges` ([first, stop), any order, repeats allowed).
@@ -189,7 +235,7 @@ class SentLog:
                 raise RemoteProtocolError("acknowledgment of a packet never sent")
         self._told = told
         outcome = AckOutcome([], [])
-        oldest = self._firsts[0] if self._runs else self.next_number
+        oldest = self._page_firsts[0]
         for start, stop in news:
             for low, high in self._acked.add(max(start, oldest), stop):
                 self._settle(low, high, outcome)
@@ -201,18 +247,26 @@ class SentLog:
         return outcome
 
     def _settle(self, low: int, high: int, outcome: AckOutcome) -> None:
-        runs, firsts = self._runs, self._firsts
+        """Numbers [low, high) have arrived, from page to page."""
+        firsts = self._page_firsts
+        at = max(bisect_right(firsts, low) - 1, 0)
+        while at < len(firsts) and firsts[at] < high:
+            self._settle_page(self._pages[at], low, high, outcome)
+            at += 1
+
+    def _settle_page(self, page: _Page, low: int, high: int, outcome: AckOutcome) -> None:
+        runs, firsts = page.runs, page.firsts
         index = bisect_right(firsts, low) - 1
         if index < 0 or runs[index].last < low:
             index += 1
         while index < len(runs) and firsts[index] < high:
             run = runs[index]
             if run.first < low:
-                self._split(index, low - run.first)
+                page.split(index, low - run.first)
                 index += 1
                 run = runs[index]
             if run.last >= high:
-                self._split(index, high - run.first)
+                page.split(index, high - run.first)
             if run.state is _IN_FLIGHT:
                 self.bytes_in_flight -= run.nbytes
                 outcome.acked.append(run)
@@ -220,13 +274,6 @@ class SentLog:
                 outcome.spurious.append(run)
             run.state = _ACKED
             index += 1
-
-    def _split(self, index: int, count: int) -> None:
-        rest = self._runs[index].split(count)
-        self._runs.insert(index + 1, rest)
-        self._firsts.insert(index + 1, rest.first)
-        self._oldest += index < self._oldest
-        self._settled += index < self._settled
 
     def detect_lost(self, *, sent_before: int) -> tuple[list[SentRun], SentRun | None]:
         """Declare lost what was sent at or before `sent_before` and before the largest acknowledged number.
@@ -248,22 +295,36 @@ class SentLog:
         self.bytes_in_flight -= run.nbytes
 
     def forget(self, *, lost_before: int, una: int | None = None) -> None:
-        """Drop settled runs at the head of the list; lost ones only if sent at or before `lost_before`.
+        """Drop the oldest pages once all runs in them are settled; lost ones only if sent at or before `lost_before`.
 
         With `una`, the lowest byte not acknowledged, a lost run with bytes from there on stays, however old:
         where acknowledgments name numbers only, a late one of it may be all that ever tells of these bytes.
         """
-        runs, index = self._runs, self._settled
-        while index < len(runs):
-            run = runs[index]
-            if run.state is _IN_FLIGHT:
+        done = 0
+        for page in self._pages:
+            runs, index = page.runs, page.settled
+            while index < len(runs):
+                run = runs[index]
+                if run.state is _IN_FLIGHT:
+                    break
+                if run.state is _LOST and (run.sent_at > lost_before or (una is not None and run.stop > una)):
+                    break
+                index += 1
+            page.settled = index
+            if index < len(runs):
                 break
-            if run.state is _LOST and (run.sent_at > lost_before or (una is not None and run.stop > una)):
-                break
-            index += 1
-        self._settled = index
-        if index and (index >= _COMPACT_AT or index == len(runs)):
-            del runs[:index], self._firsts[:index]
-            self._oldest = max(self._oldest - index, 0)
-            self._settled = 0
-            self._acked.discard_below(self._firsts[0] if runs else self.next_number)
+            done += 1
+        if done:
+            self._drop(done)
+
+    def _drop(self, count: int) -> None:
+        """Drop so many pages; but there is always one to append to."""
+        pages, firsts = self._pages, self._page_firsts
+        if count == len(pages):
+            count -= 1
+            pages[-1].clear()
+            firsts[-1] = self.next_number
+            self._page_stop = self.next_number + _PAGE_NUMBERS
+        del pages[:count], firsts[:count]
+        self._oldest = max(self._oldest - count, 0)
+        self._acked.discard_below(firsts[0])

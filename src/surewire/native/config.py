@@ -22,6 +22,7 @@ DEFAULT_TRANSPORT = TransportConfig(
     min_ack_ranges=16,
     max_tracked_ranges=8_192,
     linger=3 * NS_PER_S,
+    tail_effort=0.04,
 )
 """Losses are judged by time, so few acknowledgments do; in a window of 16 MiB at most 7,000 holes can be."""
 

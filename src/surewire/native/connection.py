@@ -36,7 +36,7 @@ from surewire.native.config import NativeConfig
 from surewire.native.ending import Ending
 from surewire.native.incoming import Incoming
 from surewire.native.keys import Keys
-from surewire.native.opening import Agreement, ClientOpening, ServerOpening
+from surewire.native.opening import Agreement, ClientOpening, ServerOpening, round_trip
 from surewire.native.packing import Scratch
 from surewire.native.paths import Paths
 from surewire.native.receiving import Receiving
@@ -52,6 +52,7 @@ from surewire.wire.slots import Slots
 _WRITABLE = (State.SYN_SENT, State.SYN_RECEIVED, State.ESTABLISHED, State.CLOSE_WAIT)
 _UNSEALED = (State.CLOSED, State.SYN_SENT)  # no keys yet, or no more
 _WORN_OUT = "the peer acknowledges nothing that the present key has sealed, so it cannot be changed"
+_ACKS_PER_ROUND_TRIP = 64  # of bulk without much loss: eight of them in the least time that a loss takes to be found
 _PATH_FRAMES = (frames.PathChallenge, frames.PathResponse)
 
 Opening = ClientOpening | ServerOpening
@@ -489,11 +490,17 @@ class Connection:
 
     def _on_established(self, now: int) -> None:
         self._timers.cancel(Timer.HANDSHAKE)
-        rtt, since_first = self._sending.outbound.rtt, max(now - self.opening.sent_at[0], 1)
-        if len(self.opening.sent_at) == 1:
-            rtt.on_sample(since_first, ack_delay=0)
-        else:  # it is unknown which HELLO or WELCOME was answered (Karn): the round trip is no longer than this
-            rtt.reset(since_first)
+        sent_at, rtt = self.opening.sent_at, self._sending.outbound.rtt
+        sample = round_trip(sent_at, self.config.transport.initial_rtt, now=now)
+        if len(sent_at) == 1:
+            rtt.on_sample(sample, ack_delay=0)
+        else:
+            rtt.reset(sample)
+            if self.state is State.SYN_RECEIVED:  # a client asks in any case
+                self._sending.say(frames.emit_ping())
+        if rtt.samples:
+            least = rtt.smoothed_rtt // _ACKS_PER_ROUND_TRIP
+            self._receiving.tracker.interval = min(least, self.config.transport.max_ack_delay)
         self._machine.handle(Input.SYN_ACKED)
         if self._sending.outbound.scoreboard.is_finished:
             self._machine.handle(Input.FINISH)

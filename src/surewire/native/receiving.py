@@ -93,7 +93,7 @@ class Receiving:
             max(self._limit_told - position, 0),
             tracker.latest,
             now - tracker.latest_at,
-            tracker.ranges_and_oldest(),
+            tracker.ranges_and_newest(),
             limit=limit,
         )
         if ack:
@@ -204,8 +204,10 @@ class Receiving:
         if is_new and self.incoming.take(run.start, run.offset, pieces, is_last=False):
             tracker.on_received(run.first, run.next, now=now)
             self._unacknowledged += run.offset - run.start
-            if self._unacknowledged >= _BYTES_PER_ACK:
-                tracker.make_due()
+            if self.incoming.books.size is not None:
+                tracker.make_due()  # it fills a hole, and the peer has nothing else to send until it knows
+            elif self._unacknowledged >= _BYTES_PER_ACK:
+                tracker.on_enough(now=now)
             return
         offset = run.start
         for number, piece in zip(range(run.first, run.next), pieces, strict=True):

@@ -13,6 +13,7 @@ from surewire.core.congestion import CongestionController
 from surewire.core.outbound import Outbound
 from surewire.core.path_mtu import PathMtu
 from surewire.core.rtt import RttEstimator
+from surewire.core.sent_log import SentRun
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Address, Train
 from surewire.core.units import NS_PER_MS
@@ -25,6 +26,7 @@ from surewire.native.outgoing import Outgoing
 from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Part, Scratch, parts_of
 from surewire.native.receiving import Receiving
 from surewire.native.statistics import ConnectionStats, Counters
+from surewire.native.words import Words
 from surewire.wire import native_frames as frames
 
 _TRAINS_AT_ONCE = 4  # where the rate allows it: what it takes to decide what is sent is then done once for them
@@ -32,6 +34,7 @@ _MAX_DATAGRAMS = 64  # in a train: UDP_MAX_SEGMENTS of kernels before 6.9
 _NUMBERS_TO_ASK_AGAIN = 1_024  # datagrams between two pings for a change of keys: one may be lost
 _RIDE_BELOW = LEAST_DATAGRAM // 2  # bytes of the stream in a datagram that still has room for an acknowledgment
 _SHORT_ROUND_TRIP = 2 * NS_PER_MS
+_SILENCE_INTERVAL = 100 * NS_PER_MS  # between pings into an outage: 600 bytes a second
 _RIDING_ACK = 128  # bytes of an acknowledgment that rides, at most
 
 
@@ -60,6 +63,8 @@ class Sending:
         rules.has_byte_acks = False
         rules.may_finish_early = True
         rules.is_end_prompt = True
+        rules.has_spares = True
+        rules.silence_interval = _SILENCE_INTERVAL
         rules.max_rate = config.max_rate
         self.outbound.scoreboard.end_rides = True
         self._most = MAX_TRAIN_BYTES  # bytes of a datagram that the peer takes
@@ -70,7 +75,7 @@ class Sending:
         self._per_train = 1  # datagrams
         self._parts: deque[Part] = deque()  # logged as sent, and not made into datagrams yet
         self._largest_acked = -1  # packet number, of those without bytes of the stream, too
-        self._words: list[bytes] = []  # frames to go out at once, each in a datagram of its own
+        self._words = Words()
 
     def _controller(self, segment: int) -> CongestionController:
         transport = self._config.transport
@@ -119,7 +124,7 @@ class Sending:
 
     def say(self, frame: bytes) -> None:
         """Let a frame go out at once, in a datagram of its own."""
-        self._words.append(frame)
+        self._words.say(frame)
 
     def on_written(self) -> None:
         """The application gave bytes to the stream."""
@@ -143,6 +148,9 @@ class Sending:
         except RemoteProtocolError:
             self._counters.malformed += 1
             return
+        rtt = self._words.on_acked(ack.latest, now=now)
+        if rtt is not None and ack.delay_ns <= outbound.rules.max_ack_delay:
+            outbound.rtt.on_sample(rtt, ack_delay=ack.delay_ns)
         outbound.rules.max_offset = max(outbound.rules.max_offset, ack.position + ack.window)
         self._largest_acked = max(self._largest_acked, ack.ranges[0][1] - 1)
         waiting = min((part.offset for part in self._parts), default=board.size) if self._parts else board.size
@@ -232,6 +240,7 @@ class Sending:
         packer, keys = self._packer, self._keys
         if packer is None or keys is None:
             return None
+        is_again = False  # for want of an answer, so what was said with it may be lost, too
         if not self._parts:
             self._update_keys(keys)
             train = self._poll_words(packer, receiving, destination, now)
@@ -239,9 +248,10 @@ class Sending:
                 train = self._acknowledge(b"", packer, receiving, destination, now)
             if train is not None:
                 return train
-            for run in self.outbound.poll_runs(now=now):
+            for run in self._poll_runs(receiving, now):
                 if run.retransmission:
                     self._counters.retransmitted_bytes += run.nbytes
+                    is_again = True
                 self._parts.extend(parts_of(run, self._room(packer, run.segment)))
             if not self._parts:
                 return self._acknowledge(b"", packer, receiving, destination, now) if receiving.tracker.is_due else None
@@ -249,14 +259,24 @@ class Sending:
         size = self.outbound.scoreboard.size
         first = parts[0]
         if first.datagrams == 1 and len(parts) == 1:
-            rides = first.stop - first.offset < _RIDE_BELOW and self._is_ack_worth_it(receiving)
+            is_short = first.stop - first.offset < _RIDE_BELOW
+            rides = is_short and (is_again or self._is_ack_worth_it(receiving))
             ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now) if rides else b""
+            if first.stop == first.offset:
+                return self._counted(packer.datagram(first.first, ack + frames.emit_ping(), destination))
             train = packer.datagram(
                 first.first, ack, destination, run=first, size=size, read_into=self.stream.read_into
             )
         else:
             train = packer.train(parts, size, self.stream.read_into, destination)
         return self._counted(train)
+
+    def _poll_runs(self, receiving: Receiving, now: int) -> list[SentRun]:
+        """What of the stream goes out now; towards its end it matters whether the path loses, seen from either side."""
+        outbound = self.outbound
+        if outbound.scoreboard.is_finished and not outbound.scoreboard.has_unsent:
+            outbound.rules.is_lossy = receiving.tracker.missing_share > 0
+        return outbound.poll_runs(now=now)
 
     def _is_ack_worth_it(self, receiving: Receiving) -> bool:
         """True when an acknowledgment should ride on a datagram that leaves anyway.
@@ -290,8 +310,8 @@ class Sending:
 
     def _poll_words(self, packer: Packer, receiving: Receiving, destination: Address, now: int) -> Train | None:
         """What is neither the stream's nor an acknowledgment: words, or a probe of a longer datagram."""
-        if self._words:
-            return self._acknowledge(self._words.pop(0), packer, receiving, destination, now)
+        if word := self._words.poll():
+            return self._acknowledge(word, packer, receiving, destination, now)
         length = self.path_mtu.poll_probe(now=now)
         self._timers.set(Timer.PATH_MTU, self.path_mtu.next_deadline())
         if length is None or datagram_size(length, self._rate, present=0) < length:
@@ -311,7 +331,9 @@ class Sending:
         ack = receiving.acknowledgment(limit=limit, now=now) if receiving.tracker.is_pending else b""
         if not ack and not word:
             return None
-        return self._counted(packer.datagram(self.outbound.skip_number(), ack + word, destination))
+        number = self.outbound.skip_number()
+        self._words.on_sent(word, number, now=now)
+        return self._counted(packer.datagram(number, ack + word, destination))
 
     @property
     def _has_little(self) -> bool:

@@ -6,6 +6,7 @@ from surewire.core.acks import AckTracker
 from surewire.core.config import TransportConfig
 from surewire.core.timers import Timer, TimerTable
 from surewire.core.units import NS_PER_MS as MS
+from tests.unit.core.work import lines_executed
 
 DELAY = 5 * MS
 
@@ -171,6 +172,98 @@ def test_a_forgotten_number_is_not_new_after_a_hole_was_filled() -> None:
     receiver.arrive(0, 2, 4, 6)  # 0 is forgotten
     receiver.arrive(3)  # 2, 3 and 4 become one range: there is room for one more
     assert not receiver.tracker.is_new(0)
+
+
+# What native adds: more of each report than recent arrivals, at a price that the window has no part in
+
+
+def test_what_room_is_left_tells_of_the_ranges_next_below() -> None:
+    receiver = Receiver(min_ack_ranges=3, max_ack_ranges=16, max_tracked_ranges=1_000)
+    for number in range(0, 800, 2):
+        receiver.arrive(number)
+        receiver.tracker.on_sent()
+    recent = receiver.tracker.ranges()
+    told = receiver.tracker.ranges_and_newest()
+    assert len(recent) == 3
+    assert told == [(number, number + 1) for number in range(798, 786, -2)]
+
+
+def test_what_was_overtaken_by_many_is_told_beside_the_newest() -> None:
+    receiver = Receiver(min_ack_ranges=4, max_ack_ranges=16, max_tracked_ranges=1_000)
+    receiver.arrive(*range(0, 200, 2))
+    for _ in range(5):
+        receiver.tracker.on_sent()
+    receiver.arrive(5)
+    told = receiver.tracker.ranges_and_newest()
+    assert told == [(number, number + 1) for number in (198, 196, 194, 192, 190, 188, 186)] + [(4, 7)]
+
+
+def test_no_report_has_more_ranges_than_fit() -> None:
+    receiver = Receiver(min_ack_ranges=4, max_ack_ranges=6, max_tracked_ranges=1_000)
+    receiver.arrive(*range(0, 200, 2))
+    assert receiver.tracker.ranges_and_newest() == [(number, number + 1) for number in range(198, 186, -2)]
+
+
+def test_a_report_costs_the_same_however_many_ranges_lie_above_a_late_arrival() -> None:
+    def work(holes: int) -> int:
+        receiver = Receiver(ack_reordered=False, min_ack_ranges=16, max_ack_ranges=64, max_tracked_ranges=holes)
+        receiver.arrive(0, *range(10, 2 * holes, 2), 2)
+        return lines_executed(receiver.tracker.ranges_and_newest)
+
+    assert work(16_000) <= 1.1 * work(200)
+
+
+def test_what_is_forgotten_is_forgotten_by_the_share_not_one_by_one() -> None:
+    receiver = Receiver(max_tracked_ranges=800)
+    sizes = []
+    for number in range(0, 4_000, 2):
+        receiver.arrive(number)
+        sizes.append(receiver.tracker.tracked_ranges)
+    assert max(sizes) == 800
+    drops = sum(after < before for before, after in zip(sizes, sizes[1:], strict=False))
+    assert drops == 12  # and not once for each of the 1,200 above the limit
+
+
+# An interval, where the round trip is known: bulk demands an acknowledgment every few datagrams, and few say as much
+
+
+def test_within_the_interval_after_an_acknowledgment_the_next_waits_for_its_turn() -> None:
+    receiver = Receiver(ack_every=2)
+    receiver.tracker.interval = 3 * MS
+    receiver.arrive(0, 1, now=10 * MS)
+    assert receiver.is_due()  # nobody has waited yet
+    receiver.tracker.on_sent()
+    receiver.arrive(2, now=11 * MS)
+    assert (receiver.is_due(), receiver.delayed_until) == (False, 11 * MS + DELAY)
+    receiver.arrive(3, 4, 5, now=12 * MS)
+    assert (receiver.is_due(), receiver.delayed_until) == (False, 13 * MS)
+    receiver.arrive(6, now=13 * MS)
+    assert receiver.is_due()
+
+
+def test_a_hole_waits_for_its_turn_too_but_many_do_not() -> None:
+    receiver = Receiver()
+    receiver.tracker.interval = 3 * MS
+    receiver.arrive(0, 1)
+    receiver.tracker.on_sent()
+    dues = []
+    for number in (3, 5, 7, 9):
+        receiver.arrive(number, now=MS)
+        dues.append(receiver.is_due())
+    assert dues == [False, False, False, True]
+    receiver.tracker.on_sent()
+    receiver.arrive(11, now=MS)
+    assert not receiver.is_due()
+
+
+def test_what_must_be_said_at_once_does_not_wait_for_the_interval() -> None:
+    receiver = Receiver()
+    receiver.tracker.interval = 3 * MS
+    receiver.arrive(0, 1)
+    receiver.tracker.on_sent()
+    receiver.arrive(2, now=MS)
+    receiver.tracker.make_due()
+    assert receiver.is_due()
 
 
 # What Streamer adds: acknowledgments for whole windows, on data where there are any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from surewire.core.loss import ReorderingWindow
+from surewire.core.loss import LossShare, ReorderingWindow
 from surewire.core.rtt import GRANULARITY, RttEstimator
 from surewire.core.sent_log import SentLog
 from surewire.core.units import NS_PER_MS as MS
@@ -102,3 +102,34 @@ def test_a_transmission_is_lost_when_the_delay_has_passed_and_not_one_ns_before(
     lost, waiting = log.detect_lost(sent_before=due - window.loss_delay(due))
     assert numbers(lost) == [0]
     assert waiting is None
+
+
+# How much is lost
+
+
+def test_the_share_is_of_what_was_settled() -> None:
+    share = LossShare()
+    assert share.share == 0.0
+    share.take(acked=90_000)
+    share.take(lost=10_000)
+    assert share.share == 0.1
+
+
+def test_what_arrived_after_all_was_not_lost() -> None:
+    share = LossShare()
+    share.take(acked=90_000)
+    share.take(lost=10_000)
+    share.take(lost=-10_000)
+    share.take(acked=10_000)
+    assert share.share == 0.0
+
+
+def test_it_follows_a_path_that_changes() -> None:
+    share = LossShare()
+    for _ in range(200):
+        share.take(acked=5_000)
+        share.take(lost=5_000)
+    assert share.share == pytest.approx(0.5, abs=0.02)
+    for _ in range(110):
+        share.take(acked=5_000)
+    assert share.share == 0.0

@@ -301,3 +301,27 @@ def test_a_plain_peer_that_keeps_nothing_is_repaired_without_waiting_for_the_pro
         sender.now += 2 * RTT
         round_trips += 1
     assert round_trips == 4  # 1 + 2 + 4 + 1 segments
+
+
+def test_a_repair_that_is_lost_again_is_found_a_round_trip_after_it_was_sent() -> None:
+    """Later traffic overtakes it, and it has a number of its own: the second loss costs no more than the first."""
+    sender = Sender(10**9, rate=10_000_000)
+    losing = 5 * SEGMENT
+    lost_at: list[int] = []
+    gone: set[int] = set()
+    while len(lost_at) < 5:
+        for run in sender.poll():
+            if run.offset <= losing < run.stop:
+                gone.add(run.first + (losing - run.offset) // SEGMENT)
+                lost_at.append(sender.now)
+        sender.now += MS
+        arrived = [run for run in sender.outbound.log.in_flight() if run.sent_at + RTT <= sender.now]
+        numbers = [n for run in arrived for n in range(run.first, run.last + 1) if n not in gone]
+        if numbers:
+            sender.ack(*sorted(((n, n + 1) for n in numbers), reverse=True))
+        if (sender.timers.deadline(Timer.LOSS) or sender.now + 1) <= sender.now:
+            sender.timers.cancel(Timer.LOSS)
+            sender.outbound.on_loss_timer(now=sender.now)
+    waits = [later - at for at, later in zip(lost_at, lost_at[1:], strict=False)]
+    assert all(RTT * 9 // 8 <= wait <= RTT * 9 // 8 + 3 * MS for wait in waits), waits
+    assert sender.outbound.stats.probes == 0

@@ -229,3 +229,73 @@ def test_an_unanswered_probe_timer_never_dies() -> None:
     for _ in range(100):
         sender.expire(Timer.PTO)
         assert sender.timers.deadline(Timer.PTO) is not None
+
+
+# Pings into a silence
+
+SILENCE = 100 * MS  # between two pings, or two probe timeouts if that is longer
+
+
+def quiet_sender(size: int = 50_000) -> Sender:
+    sender = Sender(size, rate=10**7, config=TransportConfig(max_pto=3 * NS_PER_S))
+    sender.outbound.rules.silence_interval = SILENCE
+    sender.drain()
+    return sender
+
+
+def test_after_one_segment_that_is_not_answered_pings_go_out_steadily() -> None:
+    sender = quiet_sender()
+    times, sizes = [], []
+    for _ in range(20):
+        before = sender.now
+        (run,) = sender.expire(Timer.PTO)
+        times.append(sender.now - before)
+        sizes.append(run.nbytes)
+    assert times == [PTO] + [2 * PTO] * 19
+    assert sizes == [SEGMENT] + [0] * 19
+
+
+def test_on_a_short_path_they_wait_for_the_interval() -> None:
+    sender = quiet_sender()
+    sender.rtt.reset(5 * MS)
+    assert probe_intervals(sender, 30)[2:] == [SILENCE] * 28
+
+
+def test_one_answer_shows_all_that_was_lost_and_it_goes_out_again_at_the_pace_of_the_path() -> None:
+    """An outage swallowed a window; what comes after it is a first window, and more when bytes arrive."""
+    sender = quiet_sender()
+    swallowed = sender.outbound.log.bytes_in_flight
+    for _ in range(10):
+        (ping,) = sender.expire(Timer.PTO)
+    sender.now += RTT
+    sender.ack((ping.first, ping.first + 1))
+    assert sender.outbound.stats.lost_bytes == swallowed + SEGMENT  # the probe, too
+    first = sender.drain()
+    assert sum(run.nbytes for run in first) == 10 * SEGMENT and first[0].offset == 0
+    sender.now += RTT
+    sender.ack((first[0].first, first[-1].last + 1), position=10 * SEGMENT)
+    assert sum(run.nbytes for run in sender.drain()) > 20 * SEGMENT
+    assert sender.outbound.unanswered_probes == 0
+
+
+def test_where_only_a_ping_is_answered_probes_carry_bytes_again_and_become_rarer() -> None:
+    """Long datagrams vanish, or what goes out with others at the answer: a probe goes alone."""
+    sender = quiet_sender()
+    sender.expire(Timer.PTO)
+    (ping,) = sender.expire(Timer.PTO)
+    sender.now += RTT
+    sender.ack((ping.first, ping.first + 1))
+    assert sum(run.nbytes for run in sender.drain()) == 10 * SEGMENT  # a first window, in vain
+    probes = [sender.expire(Timer.PTO) for _ in range(6)]
+    assert all(run.nbytes for runs in probes for run in runs)
+    assert probe_intervals(sender, 1) == [3 * NS_PER_S]
+
+
+def test_a_closed_window_is_probed_as_ever() -> None:
+    sender = Sender(5_000, window=1_000, config=TransportConfig(max_pto=3 * NS_PER_S))
+    sender.outbound.rules.silence_interval = SILENCE
+    sender.poll()
+    sender.now += RTT
+    sender.ack((0, 1), position=1_000)
+    assert all(run.nbytes for _ in range(8) for run in sender.expire(Timer.PTO))
+    assert probe_intervals(sender, 1) == [3 * NS_PER_S]

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
-
 from surewire.core.units import NS_PER_MS as MS
 from tests.unit.core.sender import RTT, SEGMENT, Sender
+from tests.unit.core.work import lines_executed
 
 SMALL = 500  # segments in flight
 LARGE = 16_000
-
-
-def lines_executed(work: Callable[[], object]) -> int:
-    """Lines of Python that `work` runs through."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def full_pipe(segments: int) -> Sender:

@@ -135,5 +135,31 @@ def test_the_log_does_not_grow_with_what_was_sent() -> None:
     assert len(log) == 0
 
 
+def test_a_split_moves_a_page_and_never_the_window() -> None:
+    log, trains, datagrams = SentLog(), 500, 176
+    for train in range(trains):
+        log.append(make_run(train * datagrams, count=datagrams, segment=10, nbytes=10 * datagrams))
+    log.acknowledge([(number, number + 1) for number in range(1, trains * datagrams, 2)])
+    assert len(log) == trains * datagrams  # each number is a run of its own now
+    assert max(log.page_sizes) <= 2 * datagrams + 256
+
+
+def test_numbers_that_carried_nothing_leave_room_between_runs() -> None:
+    log = SentLog()
+    for first in (0, 3, 5_000, 5_002, 90_000):
+        log.append(make_run(first, count=2, segment=10, nbytes=20, offset=first))
+    assert log.find(2) is None
+    assert log.find(70_000) is None
+    acked, _ = log.acknowledge([(80_000, 90_001), (1, 5_003)])
+    assert numbers(acked) == [1, 3, 4, 5_000, 5_001, 5_002, 90_000]
+    log.forget(lost_before=-1)
+    assert numbers(log.in_flight()) == [0, 5_003, 90_001]
+    log.acknowledge([(0, 90_002)])
+    log.forget(lost_before=-1)
+    assert log.oldest_in_flight() is None
+    log.append(make_run(90_007, count=1, segment=10, nbytes=10))
+    assert numbers(log.acknowledge([(0, 90_008)]).acked) == [90_007]
+
+
 def test_repr_says_what_a_run_carries() -> None:
     assert repr(make_run(3, count=2)) == "<SentRun #3+2 [300, 500) IN_FLIGHT>"

@@ -53,6 +53,33 @@ def test_the_window_follows_the_reader_and_never_moves_back() -> None:
     assert incoming.readable == 0 and incoming.held == 0
 
 
+def test_what_goes_into_a_sink_has_eight_windows_and_takes_no_memory() -> None:
+    incoming, sink, limits = make(), MemorySink(), [0]
+    assert give(incoming, 0, 1_000)
+    incoming.divert(sink, 90_000)
+    for start in (80_999, *range(1_000, 80_000, 1_000)):
+        assert not give(incoming, incoming.limit, incoming.limit + 1)
+        assert give(incoming, start, start + 1_000 if start < 80_000 else start + 1)
+        assert incoming.held == 0
+        limits.append(incoming.limit)
+    assert limits[1:10] == [81_000, 82_000, 83_000, 84_000, 85_000, 86_000, 87_000, 88_000, 89_000]
+    assert limits[10:] == sorted(limits[10:]) and limits[-1] == 90_000
+    assert give(incoming, 80_000, 81_000)
+    assert incoming.limit == 91_000  # what comes behind the sink waits in memory, so it has one window
+    assert give(incoming, 90_000, 91_000) and incoming.held == WINDOW
+    assert sink.data[:80_000] == DATA[:80_000]
+
+
+def test_the_edge_does_not_move_back_when_a_sink_is_given_up() -> None:
+    incoming = make()
+    incoming.divert(MemorySink(), 50_000)
+    assert give(incoming, 0, 5_000)
+    before = incoming.limit
+    incoming.discard()
+    assert incoming.limit == before == 50_000
+    assert give(incoming, 40_000, 50_000) and incoming.held == 0
+
+
 def test_the_end_is_where_it_was_said_to_be() -> None:
     incoming = make()
     assert give(incoming, 500, 1_000, is_last=True)

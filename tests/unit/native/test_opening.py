@@ -18,7 +18,7 @@ from surewire.crypto.sealed import KeyClient, KeyServer, PskClient, PskServer, p
 from surewire.errors import HandshakeFailed, HandshakeTimeout, LocalProtocolError, Refused, UntrustedServer
 from surewire.native.config import DEFAULT_TRANSPORT, NativeConfig
 from surewire.native.connection import Connection
-from surewire.native.opening import ClientOpening, ServerOpening
+from surewire.native.opening import ClientOpening, ServerOpening, round_trip
 from surewire.wire import native_datagram as wire
 from surewire.wire import native_parameters
 from surewire.wire.native_parameters import Parameters
@@ -76,7 +76,7 @@ def test_a_hello_is_repeated_unchanged_ever_more_slowly_until_the_deadline() -> 
         for again in said(connection, now):
             assert again == first
             times.append((now - S) / S)
-    assert times[:6] == [0.3, 0.6, 0.9, 1.2, 1.8, 2.8] and 29 < times[-1] < 30 and len(times) < 35
+    assert times[:8] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.6, 3.6] and 29 < times[-1] < 30 and len(times) < 35
     assert now == 31 * S and isinstance(connection.error, HandshakeTimeout)
 
 
@@ -89,6 +89,44 @@ def test_a_pair_agrees(security: Callable[[], Security]) -> None:
     assert sum(isinstance(event, Established) for end in pair.ends for event in end.events) == 2
     assert pair.client.it.stats().rtt_ns == pytest.approx(20 * MS, abs=3 * MS)
     assert pair.server.it.stats().rtt_ns == pytest.approx(20 * MS, abs=3 * MS)
+
+
+@pytest.mark.parametrize(
+    ("sent", "now", "rtt"),
+    [
+        ([0], 20, 20),
+        ([0, 50], 70, 20),  # the second was answered, or the first late
+        ([0, 50], 120, 70),
+        ([0, 50], 55, 55),  # nothing is answered in 5 ms
+        ([0, 50, 100, 200], 221, 21),
+        ([0, 0], 0, 0),
+    ],
+)
+def test_of_several_messages_the_last_that_is_likely_was_answered(sent: list[int], now: int, rtt: int) -> None:
+    assert round_trip([at * MS for at in sent], 150 * MS, now=now * MS) == max(rtt * MS, 1)
+
+
+@CASES
+@pytest.mark.parametrize("lost", [{("client", 0)}, {("server", 0)}, {("client", 0), ("client", 1), ("server", 0)}])
+def test_after_a_lost_message_both_sides_soon_know_the_round_trip(
+    security: Callable[[], Security], lost: set[tuple[str, int]]
+) -> None:
+    """It is not the time since the first one, and so nobody waits three times as long for what is lost next."""
+    pair = Pair(dropping(lambda hop: (hop.sender, hop.number) in lost), security=security())
+    pair.client.finishes = pair.server.finishes = False
+    pair.run(0.3)
+    assert established(*pair.ends)
+    for end in pair.ends:
+        assert end.it.stats().rtt_ns == pytest.approx(20 * MS, abs=6 * MS)
+
+
+def test_a_long_path_sees_a_hello_too_many_but_no_doubt_of_its_length() -> None:
+    pair = Pair(dropping(lambda hop: False, delay=150 * MS))
+    pair.client.finishes = pair.server.finishes = False
+    pair.run(2)
+    assert sum(hop.is_long for hop in pair.log if hop.sender == "client") == 4  # 0, 0.05, 0.1, 0.2 s
+    for end in pair.ends:
+        assert end.it.stats().rtt_ns == pytest.approx(300 * MS, abs=6 * MS)
 
 
 def test_what_is_written_before_the_answer_goes_with_it() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from surewire.core.acks import AckTracker
 from surewire.core.congestion import FixedRate
-from surewire.core.timers import TimerTable
+from surewire.core.timers import Timer, TimerTable
 from surewire.core.trains import Train
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.crypto.checked import CheckedProtection
@@ -258,3 +258,57 @@ def test_small_messages_of_any_size_cost_about_the_same() -> None:
         desk.poll_all()
         desk.ack(at, (0, desk.sending.outbound.log.next_number))
     assert cuts.count < 120, "99 lengths, and a few probes of the path MTU"
+
+
+def test_a_ping_of_the_sending_half_is_a_ping_on_the_wire() -> None:
+    """It has a packet number of the stream's log and none of its bytes; behind the end there are none to have."""
+    desk = Desk()
+    desk.write(40_000)
+    desk.sending.outbound.scoreboard.finish()
+    desk.poll_all(rounds=20)
+    kinds: list[list[frames.Frame]] = []
+    for _ in range(2):
+        desk.now = desk.timers.deadline(Timer.PTO) or desk.now
+        desk.timers.cancel(Timer.PTO)
+        desk.sending.outbound.on_pto(now=desk.now)
+        kinds += desk.poll()
+    assert isinstance(kinds[0][0], frames.Data)
+    assert kinds[1] == [frames.Ping()]
+
+
+def test_an_end_that_is_said_again_brings_the_last_acknowledgment_again() -> None:
+    """Both were in one datagram, and both are what the peer waits for."""
+    desk = Desk()
+    desk.sending.outbound.rtt.on_sample(20 * MS, ack_delay=0)
+    for number in (0, 1, 3):  # one is missing: the path loses
+        desk.tracker.on_received(number, number + 1, now=desk.now)
+    assert len(desk.poll()) == 1  # the acknowledgment alone
+    desk.sending.outbound.scoreboard.finish()
+    assert len(desk.poll()) == 1
+    said = []
+    for _ in range(2):
+        assert desk.poll() == []
+        desk.now = desk.timers.deadline(Timer.PACING) or desk.now
+        said += desk.poll()
+    for ack, end in said:
+        assert isinstance(ack, frames.Ack) and ack.ranges == ((3, 4), (0, 2))
+        assert isinstance(end, frames.Data) and end.is_last
+
+
+def test_the_round_trip_of_a_ping_is_a_sample() -> None:
+    desk = Desk()
+    desk.sending.say(frames.emit_ping())
+    assert desk.poll() == [[frames.Ping()]]
+    desk.now += 30 * MS
+    desk.sending.on_ack(frames.Ack(0, 1 << 24, 0, 2 * MS, ((0, 1),)), now=desk.now)
+    rtt = desk.sending.outbound.rtt
+    assert (rtt.samples, rtt.smoothed_rtt) == (1, 30 * MS)
+
+
+def test_a_ping_whose_answer_was_held_back_for_too_long_is_none() -> None:
+    desk = Desk()
+    desk.sending.say(frames.emit_ping())
+    desk.poll()
+    desk.now += 300 * MS
+    desk.sending.on_ack(frames.Ack(0, 1 << 24, 0, 200 * MS, ((0, 1),)), now=desk.now)
+    assert desk.sending.outbound.rtt.samples == 0

@@ -110,9 +110,7 @@ class SharedLink:
             self.network.at(start, native.begin)
             return native
         stop = None if flow.stop is None else self._origin + flow.stop
-        return Flow(
-            self.network, forward, backward, algorithm=flow.algorithm, number=number, start=start, stop=stop
-        )
+        return Flow(self.network, forward, backward, algorithm=flow.algorithm, number=number, start=start, stop=stop)
 
     def run(self, seconds: float) -> SharedLink:
         """Go on for so many seconds of virtual time."""
@@ -169,7 +167,9 @@ class _NativeFlow:
         client_security, server_security = securities(rng, sealed=False)
         now, config = network.now, flow.config
         self._security = client_security
-        self.source = Endpoint(None, config=replace(config, congestion=flow.congestion), rng=random.Random(rng.random()), now=now)
+        self.source = Endpoint(
+            None, config=replace(config, congestion=flow.congestion), rng=random.Random(rng.random()), now=now
+        )
         self.sink = Endpoint(server_security, config=config, rng=random.Random(rng.random()), now=now)
         self._here = Host((f"10.96.{number // 256}.{number % 256}", _PORT), self.source, _nothing)
         there = Host((f"10.97.{number // 256}.{number % 256}", _PORT), self.sink, _nothing, on_turn=self._accept)

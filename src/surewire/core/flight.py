@@ -1,0 +1,122 @@
+"""What is on its way to the peer, and what the parts of the sending half share.
+
+A `Flight` joins the scoreboard (which bytes) with the sent log (which transmissions), and keeps beside them what is
+known of the path and what the session allows. `Outbound` decides what goes out, `Settling` takes acknowledgments and
+finds losses, `ProbeTimer` breaks the silence, `Tail` hastens the end; each of them changes the flight by the few
+methods here.
+
+Invariant: every byte below `scoreboard.next_offset` is acknowledged, lost, or in a run of the log that is in flight.
+"""
+
+from __future__ import annotations
+
+from surewire.core.config import TransportConfig
+from surewire.core.congestion import CongestionController, PhaseOutcome
+from surewire.core.delivery import DeliverySampler
+from surewire.core.loss import LossShare
+from surewire.core.pacer import Pacer
+from surewire.core.probing import Probing, TailEffort
+from surewire.core.rtt import RttEstimator
+from surewire.core.scoreboard import Scoreboard
+from surewire.core.send_rules import SendRules
+from surewire.core.sent_log import SentLog, SentRun
+from surewire.core.timers import TimerTable
+
+
+class OutboundStats:
+    """Counters of the sending half."""
+
+    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_bytes", "spurious_segments")
+
+    def __init__(self) -> None:
+        self.lost_bytes = 0
+        self.spurious_segments = 0  # declared lost, arrived after all
+        self.spurious_bytes = 0  # in these
+        self.reordered = 0
+        self.probes = 0
+
+
+class Flight:
+    """The state of one direction of a connection, without rules of its own."""
+
+    __slots__ = (
+        "advanced_at",
+        "config",
+        "controller",
+        "log",
+        "loss_share",
+        "pacer",
+        "probing",
+        "rtt",
+        "rules",
+        "sampler",
+        "scoreboard",
+        "stats",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        *,
+        size: int | None,
+        segment: int,
+        config: TransportConfig,
+        controller: CongestionController,
+        rtt: RttEstimator,
+        timers: TimerTable,
+        now: int,
+    ) -> None:
+        self.scoreboard = Scoreboard(size)
+        self.log = SentLog()
+        self.rtt = rtt
+        self.controller = controller
+        self.stats = OutboundStats()
+        self.rules = SendRules(segment=segment, config=config)
+        self.config = config
+        self.timers = timers
+        self.sampler = DeliverySampler(now)
+        self.pacer = Pacer(segment=segment, now=now)
+        self.probing = Probing(TailEffort(share=config.tail_effort, spared=config.tail_effort_spared))
+        self.loss_share = LossShare()
+        self.advanced_at = now  # when bytes that were missing were acknowledged, or nothing was missing, last
+
+    @property
+    def is_window_closed(self) -> bool:
+        """True when the peer has all the bytes it allowed, and there are more."""
+        return self.rules.max_offset <= self.scoreboard.una < self.scoreboard.size
+
+    def transmit(self, start: int, stop: int, *, now: int, retransmission: bool, is_single: bool = False) -> SentRun:
+        """Log bytes as sent, in segments; or in one (`is_single`), though they may have become shorter since."""
+        segment, length = self.rules.segment, min(stop, self.scoreboard.size) - start
+        if is_single and length > segment:
+            segment = length
+        run = SentRun(
+            first=self.log.next_number,
+            count=max(-(-length // segment), 1),
+            offset=start,
+            nbytes=stop - start,
+            segment=segment,
+            sent_at=now,
+            retransmission=retransmission,
+            sent_total=self.log.sent_total + stop - start,
+            snapshot=self.sampler.snapshot(
+                now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
+            ),
+        )
+        self.log.append(run)
+        if self.scoreboard.una >= self.scoreboard.next_offset:
+            self.advanced_at = now
+        self.scoreboard.on_sent(start, stop)
+        self.pacer.on_sent(run.nbytes)
+        return run
+
+    def on_lost(self, lost: list[SentRun], now: int) -> None:
+        """Let the bytes of these runs, which the log has as lost, go out again; none of them: nothing happens."""
+        if not lost:
+            return
+        for run in lost:
+            self.stats.lost_bytes += run.nbytes
+            self.loss_share.take(lost=run.nbytes)
+            for low, high in self.probing.without_copies(run):
+                self.scoreboard.on_lost(low, high)
+        self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)

@@ -1,0 +1,135 @@
+"""What is sent when everything has been sent and only what is missing keeps it from being over.
+
+At the end of a stream there is capacity to spare and nothing new to use it for, while each loss costs a round trip to
+find and another to repair. So a little is spent before it is asked for, out of the budget of `TailEffort`:
+
+- formats that probe by a ping (`Probe.PING`) repeat repairs, and ask early what has arrived;
+- those with `rules.has_spares`, at the end of the stream and on a path that is known to lose, send again what was sent
+  last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged. Repairs
+  follow, and are repeated likewise. Then comes a word: a ping, or the last bytes themselves if they are as short; so
+  what was sent last is overtaken by something, and found lost, without a probe timeout.
+
+Every copy has a packet number of its own, so it counts as a delivery, as a round trip or as a loss like any other
+transmission, and what it costs shows in the bytes sent; bytes that another copy brought are not sent again.
+
+Nothing is repeated while there are new bytes, or known losses: bulk pays for its end only.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from surewire.core.flight import Flight
+from surewire.core.rtt import GRANULARITY
+from surewire.core.send_rules import Probe
+from surewire.core.sent_log import SentRun
+from surewire.core.timers import Timer
+
+# A name of its own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
+_PACING = Timer.PACING
+
+_PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the layers below
+_SPARED_EIGHTHS = 3  # of a round trip: what was sent before that is repaired nearly as soon as a copy would be there
+_COPIES_A_LOSS = 8  # for each that is expected: a path that loses little has little to gain from copies
+_WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
+_WORDS = 2  # for each step that the end makes
+_WORDS_A_ROUND_TRIP = 8  # so that the first comes when what was sent before it can be told from what is late
+
+
+class Tail:
+    """Makes the copies, and the early pings."""
+
+    __slots__ = ("_flight", "_words", "_words_since")
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight = flight
+        self._words = 0  # that left since something was acknowledged that was missing,
+        self._words_since = 0  # at this time
+
+    @property
+    def is_open(self) -> bool:
+        """True at the end of a stream where copies of what is missing may go out."""
+        flight, board = self._flight, self._flight.scoreboard
+        if not (flight.rules.has_spares and board.is_finished and board.una < board.next_offset > board.size):
+            return False
+        return not board.has_lost and (flight.rules.is_lossy or flight.loss_share.share > 0)
+
+    def hasten(self, now: int, *, rate: int, allowance: int, window: int) -> list[SentRun]:
+        """What goes out now that nothing demands it.
+
+        `allowance` bytes may by the pacer, which earns more at `rate` (bytes a second), and `window` by the window.
+        """
+        if self._flight.rules.probe is Probe.PING:
+            return self._ask_early(now)
+        if not self.is_open:
+            return []
+        copy = self._next_copy(now)
+        if copy is None:
+            return self._say_word(now)
+        length = copy[1] - copy[0]
+        if window < length:
+            return []  # an acknowledgment makes room
+        if allowance < length:
+            self._flight.timers.arm(_PACING, self._flight.pacer.next_send_at(rate, waiting=length))
+            return []
+        return [self._send_copy(*copy, now)]
+
+    def _next_copy(self, now: int) -> tuple[int, int] | None:
+        """What is worth a copy that there is budget for, at most a segment."""
+        flight, effort = self._flight, self._flight.probing.effort
+        sent_total = flight.log.sent_total
+        if not effort.has_spares:
+            since = now - flight.rtt.smoothed_rtt * _SPARED_EIGHTHS // 8
+            fresh = list(takewhile(lambda run: run.sent_at >= since, reversed(flight.log.in_flight())))
+            worth = min(flight.loss_share.share * _COPIES_A_LOSS, 1.0)
+            effort.take_spares(fresh, most=int(worth * sum(run.nbytes for run in fresh)))
+        copy = effort.next_copy(flight.scoreboard)
+        if copy is None:
+            return None
+        start, stop = copy[0], flight.scoreboard.cut(*copy, flight.rules.segment)
+        return (start, stop) if effort.may_spend(stop - start, sent_total=sent_total) else None
+
+    def _send_copy(self, start: int, stop: int, now: int) -> SentRun:
+        effort = self._flight.probing.effort
+        effort.drop_copy()
+        effort.spend(stop - start)
+        return self._flight.transmit(start, stop, now=now, retransmission=True)
+
+    def _say_word(self, now: int) -> list[SentRun]:
+        """Ask what has arrived, or say the last bytes again, a few times in the round trip after the last datagram."""
+        flight, board = self._flight, self._flight.scoreboard
+        if self._words_since != flight.advanced_at:  # where long datagrams vanish, words would call for ever more
+            self._words_since = flight.advanced_at
+            self._words = 0
+        if self._words >= _WORDS:
+            return []
+        due = flight.log.newest_sent_at + max(flight.rtt.smoothed_rtt // _WORDS_A_ROUND_TRIP, GRANULARITY)
+        if now < due:
+            flight.timers.arm(_PACING, due)
+            return []
+        self._words += 1
+        piece = board.next_unacked(0, flight.rules.segment)
+        if piece is None or piece[1] - piece[0] > _WORD:
+            return [flight.transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
+        return [flight.transmit(*piece, now=now, retransmission=True)]
+
+    def _ask_early(self, now: int) -> list[SentRun]:
+        flight, board, effort = self._flight, self._flight.scoreboard, self._flight.probing.effort
+        if board.una >= board.next_offset:
+            return []
+        if board.has_unsent or board.has_lost:  # the window or the pacer holds it back
+            return []
+        sent_total = flight.log.sent_total
+        copy = effort.next_copy(board)
+        if copy is not None and effort.may_spend(copy[1] - copy[0], sent_total=sent_total):
+            effort.drop_copy()
+            effort.spend(copy[1] - copy[0])
+            return [flight.transmit(*copy, now=now, retransmission=True, is_single=True)]
+        if not effort.may_spend(_PING_COST, sent_total=sent_total):
+            return []
+        due = flight.log.newest_sent_at + flight.config.tail_ping_interval
+        if now < due:
+            flight.timers.arm(_PACING, due)
+            return []
+        effort.spend(_PING_COST)
+        return [flight.transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]

@@ -1,0 +1,166 @@
+"""What is sent again before it is asked for, at the end of a stream on a path that loses."""
+
+from __future__ import annotations
+
+import pytest
+
+from surewire.core.config import TransportConfig
+from surewire.core.congestion import FixedRate
+from surewire.core.sent_log import SentRun
+from surewire.core.timers import Timer
+from surewire.core.units import NS_PER_MS as MS
+from tests.unit.core.sender import RTT, SEGMENT, Sender, spans
+
+WORD_AFTER = RTT // 8
+
+
+def at_the_end(size: int = 24_000, *, share: float = 0.5, loses: bool = True, rate: int = 1_000_000) -> Sender:
+    """A sender that has sent all, and a fifth of the first 5,000 bytes was lost (or nothing was)."""
+    sender = Sender(size, window=5_000, rate=rate, config=TransportConfig(tail_effort=share))
+    sender.outbound.rules.has_spares = True
+    sender.outbound.scoreboard.end_rides = True
+    sender.drain()
+    sender.now += RTT
+    sender.ack((1 if loses else 0, 5))
+    if loses:
+        assert spans(sender.expire(Timer.LOSS)) == [(0, SEGMENT)]
+        sender.now += RTT
+        sender.ack((1, 6), position=5_000)
+    sender.outbound.rules.max_offset = size
+    while sender.outbound.scoreboard.next_offset <= size:
+        if not sender.outbound.poll_runs(now=sender.now):
+            sender.now = sender.timers.deadline(Timer.PACING) or sender.now
+    return sender
+
+
+def tail(sender: Sender, until: int = RTT) -> list[SentRun]:
+    """What goes out within `until` ns (no round trip is over, so nothing is found lost)."""
+    stop, sent = sender.now + until, sender.poll()
+    while (at := sender.timers.deadline(Timer.PACING)) is not None and at < stop:
+        sender.now = max(sender.now, at)
+        sent += sender.poll()
+    return sent
+
+
+def copies(runs: list[SentRun]) -> list[SentRun]:
+    return [run for run in runs if run.nbytes]
+
+
+def test_a_path_that_lost_nothing_gets_no_copies_and_no_words() -> None:
+    assert tail(at_the_end(loses=False)) == []
+
+
+def test_without_a_share_or_where_the_format_has_no_spares_nothing_is_copied() -> None:
+    assert copies(tail(at_the_end(share=0.0))) == []
+    sender = at_the_end()
+    sender.outbound.rules.has_spares = False
+    assert tail(sender) == []
+
+
+def test_what_was_sent_last_is_sent_again_the_newest_first_each_part_once() -> None:
+    sender = at_the_end()
+    ended_at = sender.now
+    sent_at = {run.offset: run.sent_at for run in sender.outbound.log.in_flight()}
+    again = copies(tail(sender))
+    assert spans(again)[:3] == [(23_000, 24_001), (22_000, 23_000), (21_000, 22_000)]
+    assert [run.offset for run in again] == sorted({run.offset for run in again}, reverse=True)
+    assert all(run.retransmission and run.count == 1 for run in again)
+    fresh = [offset for offset, at in sent_at.items() if at >= ended_at - 3 * RTT // 8]
+    assert min(run.offset for run in again) == min(fresh)
+
+
+def test_copies_keep_to_the_budget() -> None:
+    sender = at_the_end(share=0.2)
+    before = sender.outbound.log.sent_total
+    spent = sum(run.nbytes for run in tail(sender))
+    assert 0.2 * before - SEGMENT < spent <= 0.2 * sender.outbound.log.sent_total
+
+
+def test_copies_leave_at_the_pace_of_everything_else() -> None:
+    sender = at_the_end()
+    began = sender.now
+    again = copies(tail(sender))
+    assert sum(run.nbytes for run in again[:-1]) <= 10 * SEGMENT + (again[-1].sent_at - began) // 1_000
+
+
+def test_what_was_acknowledged_meanwhile_is_not_copied() -> None:
+    sender = at_the_end()
+    last = sender.outbound.log.next_number - 1
+    sender.ack((last - 1, last + 1))
+    assert spans(copies(tail(sender)))[0] == (21_000, 22_000)
+
+
+def test_new_bytes_and_known_losses_come_first() -> None:
+    sender = at_the_end()
+    sender.now += RTT
+    number = sender.outbound.log.next_number
+    sender.ack((number - 1, number), (1, 6), position=5_000)
+    runs = sender.expire(Timer.LOSS)
+    assert spans(runs)[0][0] == 5_000  # the lowest that is lost
+    assert all(run.offset <= other.offset for run, other in zip(runs, runs[1:], strict=False) if other.nbytes)
+
+
+def test_then_two_words_ask_what_has_arrived_and_no_more_until_something_is_known() -> None:
+    sender = at_the_end(share=0.0)
+    newest = sender.outbound.log.newest_sent_at
+    words = tail(sender)
+    assert [(run.nbytes, run.sent_at - newest) for run in words] == [(0, WORD_AFTER), (0, 2 * WORD_AFTER)]
+    sender.now += RTT
+    number = sender.outbound.log.next_number
+    sender.ack((number - 1, number))  # of a word: nothing is known to have arrived
+    repairs = [run for run in tail(sender) if run.nbytes == 0]
+    assert repairs == []
+
+
+def test_what_is_lost_last_is_found_a_round_trip_after_it_was_sent() -> None:
+    """The words overtake it, where a probe timeout would have waited for four times the variation more."""
+    sender = at_the_end(share=0.0)
+    newest, number = sender.outbound.log.newest_sent_at, sender.outbound.log.next_number
+    tail(sender)
+    sender.now = newest + WORD_AFTER + RTT
+    sender.ack((number, number + 1), (1, number - 1))
+    assert spans(copies(tail(sender, MS)))[:1] == [(23_000, 24_001)]
+    assert sender.outbound.stats.probes == 0
+
+
+@pytest.mark.parametrize("is_lossy", [False, True])
+def test_a_short_end_is_said_again_itself_where_the_path_is_known_to_lose(is_lossy: bool) -> None:
+    """A side that only receives knows that from what it misses; a few bytes count for no budget."""
+    sender = Sender(0, config=TransportConfig(tail_effort=0.04))
+    rules = sender.outbound.rules
+    rules.has_spares, rules.is_lossy = True, is_lossy
+    assert spans(sender.poll()) == [(0, 1)]
+    began = sender.now
+    words = tail(sender)
+    assert [(run.offset, run.nbytes, run.sent_at - began) for run in words] == [
+        (0, 1, WORD_AFTER),
+        (0, 1, 2 * WORD_AFTER),
+    ] * is_lossy
+
+
+def test_copies_are_the_application_s_rate_and_prove_no_loss_spurious() -> None:
+    sender = at_the_end()
+    again = copies(tail(sender, 5 * MS))
+    assert again and all(run.snapshot.is_app_limited for run in again)
+    sender.now += RTT
+    sender.ack((1, sender.outbound.log.next_number), position=24_001)
+    stats = sender.outbound.stats
+    assert sender.outbound.scoreboard.is_done
+    assert (stats.lost_bytes, stats.spurious_bytes) == (SEGMENT, 0)
+    assert sender.poll() == [] and sender.timers.next_deadline() is None
+
+
+def test_a_lost_copy_of_what_arrived_is_not_sent_again() -> None:
+    sender = at_the_end()
+    first_copy = sender.outbound.log.next_number
+    again = copies(tail(sender, 5 * MS))
+    sender.now += RTT
+    sender.ack((1, first_copy), (first_copy + len(again) - 1, first_copy + len(again)), position=24_001)
+    assert sender.outbound.scoreboard.is_done and sender.poll() == []
+
+
+def test_copies_heed_the_window() -> None:
+    sender = at_the_end()
+    room = 2 * SEGMENT + SEGMENT // 2
+    sender.outbound.controller = FixedRate(rate=1_000_000, cwnd=sender.outbound.log.bytes_in_flight + room)
+    assert SEGMENT < sum(run.nbytes for run in tail(sender)) <= room
