@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from surewire.core.units import NS_PER_S
+
+_EPOCH = 4 * NS_PER_S
 _ROUNDS = 10  # the window, as long as the gain cycle and a little more
 
 
@@ -57,3 +60,22 @@ class BandwidthFilter:
 
 def _upper_quartile(samples: list[int]) -> int:
     return sorted(samples)[(len(samples) - 1) * 3 // 4]
+
+
+class RecentMost:
+    """The most of what was seen in the last four to eight seconds."""
+
+    def __init__(self) -> None:
+        self._present = self._before = 0  # of this epoch, and of the one before it
+        self._epoch_end = 0
+
+    def take(self, value: int, *, now: int) -> None:
+        """See a value at `now` (ns)."""
+        if now >= self._epoch_end:
+            self._before, self._present = self._present if now < self._epoch_end + _EPOCH else 0, 0
+            self._epoch_end = now + _EPOCH
+        self._present = max(self._present, value)
+
+    @property
+    def most(self) -> int:
+        return max(self._present, self._before)

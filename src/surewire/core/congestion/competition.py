@@ -12,7 +12,7 @@ from surewire.core.congestion.cubic_curve import BETA, CubicCurve
 from surewire.core.units import NS_PER_S
 
 _TEST_EVERY = 8 * NS_PER_S
-_FIRST_TEST = 2 * NS_PER_S
+_FIRST_TEST = NS_PER_S
 _QUIET_ROUNDS = 12  # without a queue
 
 
@@ -27,6 +27,7 @@ class Competition:
         self._prior = float(window)  # the window before the last reduction
         self._restored: int | None = None  # the window after the test that is going on
         self._test_at = now + _FIRST_TEST
+        self._latest_test_at = now + _FIRST_TEST  # at a loss or not
         self._quiet_rounds = 0
 
     def on_loss(self, *, now: int, base: int, delay: int) -> None:
@@ -39,6 +40,7 @@ class Competition:
 
     def _test(self, now: int, base: int, delay: int) -> None:
         self._test_at = now + _TEST_EVERY
+        self._latest_test_at = now + 2 * _TEST_EVERY
         self._restored = self.window
         self.window = min(self.window, self.window * base // (base + delay))
 
@@ -53,7 +55,7 @@ class Competition:
             self._restored = None
             return True
         self.is_over = self._quiet_rounds >= _QUIET_ROUNDS
-        if now >= self._test_at + _TEST_EVERY:  # no loss gave an occasion
+        if now >= self._latest_test_at:  # no loss gave an occasion
             self._test(now, base, delay)
             return True
         if is_used:

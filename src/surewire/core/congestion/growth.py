@@ -12,6 +12,8 @@ from __future__ import annotations
 from math import sqrt
 
 _MOST_SHIFT = 30
+_FIRST_SHIFT = 8  # the first step of a very large window is a 256th of it
+_CLEAR_ROUNDS = 3
 _GENTLE = 32  # parts of the window by which it grows where there may be a queue
 _PLATEAU_FROM = 1.25  # times the window that this growth began with
 _PLATEAU_DEVIATIONS = 1.5
@@ -20,14 +22,22 @@ _PLATEAU_DEVIATIONS = 1.5
 class Growth:
     """One stretch of growth."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_blind: bool = False) -> None:
+        """Begin; `is_blind`: the last reduction was for a loss that no queue had announced, and so will the next be:
+        grow half as fast, as there will be no sign before there is loss."""
         self.rounds = 0
+        self._is_blind = is_blind
         self._from: tuple[int, int] | None = None  # the window that it began with, and what arrived in a round of it
         self._window = 0  # that was in force in the round before
 
-    def step(self, window: int, *, segment: int, is_gentle: bool) -> int:
-        """By how many bytes to grow after a round; `is_gentle` where there may be a queue."""
-        step = min(segment << min(self.rounds, _MOST_SHIFT), window // 2)
+    def step(self, window: int, *, segment: int, is_gentle: bool, is_clear: bool) -> int:
+        """By how many bytes to grow after a round; `is_gentle` where there may be a queue, `is_clear`: surely none."""
+        first = max(segment, window >> _FIRST_SHIFT)
+        doublings = self.rounds // 2 if self._is_blind else self.rounds
+        step = min(first << min(doublings, _MOST_SHIFT), window // 2)
+        may_jump = is_clear and not self._is_blind and self.rounds >= _CLEAR_ROUNDS
+        if may_jump and self._from is not None and 10 * window >= 11 * self._from[0]:
+            step = window // 2  # a tenth more made no queue: the path is a wider one now
         if is_gentle:
             step = min(step, window // _GENTLE)
         self.rounds += 1
@@ -44,7 +54,8 @@ class Growth:
         """
         before, self._window = self._window, window
         if self._from is None:
-            self._from = (before or window, acked)
+            first = before or window
+            self._from = (first, min(acked, first))  # a round after a reduction may be a long one
             return 0
         first_window, first_acked = self._from
         ratio = before / first_window

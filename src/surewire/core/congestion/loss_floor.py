@@ -19,6 +19,8 @@ MOST = 0.6
 """The highest floor, as a share: a bound on how much loss is ever left unanswered."""
 
 _MEMORY = 1000.0  # segments that an estimate rests on at most: older ones fade
+_AVERAGE_MEMORY = 500.0
+_NEW_MEMORY = 100.0
 _MARGIN = 0.02  # of loss, beside what chance explains: BBRv3 takes as much for no congestion
 _DEVIATIONS = 2.5
 _ONSET = 0.1  # the floor rises by so much at once where cutting the window does not help
@@ -31,7 +33,10 @@ class LossFloor:
     def __init__(self) -> None:
         self.share = 0.0
         self._segments = 0.0  # that it rests on
-        self._dispersion = 4.0  # variance of a round's loss over that of independent losses: bursts have more
+        self._dispersion = 2.0  # variance of a round's loss over that of independent losses: bursts have more
+        self.is_repeated = False  # the round before showed an excess, too
+        self._was_excess = False
+        self._average = 0.0  # of all rounds of late, whatever their loss was due to
         self._strikes = 0  # rounds with an excess, in a row
         self._first: tuple[float, float] = (0.0, 0.0)  # loss and window at the first of them
 
@@ -41,35 +46,53 @@ class LossFloor:
         dispersion = max(self._dispersion, 1.0) if share > 0.01 else 1.0
         return sqrt(variance * dispersion)
 
-    def excess(self, loss: float, segments: float, *, window: int, may_be_path: bool, is_strict: bool = False) -> float:
+    def excess(
+        self,
+        loss: float,
+        segments: float,
+        *,
+        window: int,
+        least: int,
+        may_be_path: bool,
+        is_strict: bool = False,
+    ) -> float:
         """By what share of what was sent more was lost than the path loses: 0 if chance explains it.
 
         Args:
             loss: share lost in the round.
             segments: sent in it.
             window: in force then, bytes.
+            least: a window so small that it is no use to try a smaller one, bytes.
             may_be_path: nothing else says that there is a queue.
             is_strict: others on the path answer every loss: do as they do.
         """
         if segments < _LEAST_SEGMENTS:
             return 0.0
+        self._bound(loss, segments)
         share, deviation = self.share, self._deviation(segments)
         self._learn_dispersion(loss, segments)
         if loss <= share + _DEVIATIONS * deviation + (0.0 if is_strict else _MARGIN):
             if self.is_below(loss, segments):
                 self.share += (loss - share) / 3
+            self.is_repeated, self._was_excess = False, False
             return 0.0
+        self.is_repeated, self._was_excess = self._was_excess, True
         self._strikes += 1
         first_loss, first_window = self._first
         if self._strikes == 1:
             self._first = (loss, window)
-        elif window < 0.6 * first_window and loss > 0.8 * first_loss:
+        elif window <= least or (window < 0.6 * first_window and loss > 0.8 * first_loss):
             self._strikes = 0
             if may_be_path:
                 self.share = min(loss, share + _ONSET, MOST)
                 self._segments = segments
                 return 0.0
         return (loss - share) / (1 - share)
+
+    def _bound(self, loss: float, segments: float) -> None:
+        """The path loses no more by itself than is lost in all."""
+        self._average += (loss - self._average) * segments / (segments + _AVERAGE_MEMORY)
+        self.share = min(self.share, self._average + sqrt(self.share / _AVERAGE_MEMORY))
 
     def _learn_dispersion(self, loss: float, segments: float) -> None:
         """From rounds with little loss only: congestion can explain much, never little."""
@@ -100,7 +123,14 @@ class LossFloor:
         self.share = min(self.share + (loss - self.share) * segments / max(segments + self._segments, 1.0), MOST)
         self._segments += segments
 
+    def learn_anew(self, loss: float, segments: float) -> None:
+        """The same where it is much more than was thought: the path is another one, and old evidence counts little."""
+        self._segments = min(self._segments, _NEW_MEMORY)
+        self._average = max(self._average, loss)
+        self.learn(loss, segments)
+        self._strikes = 0
+
     def begin(self, share: float, segments: float) -> None:
         """Start from what start-up has shown."""
-        self.share = min(share, MOST)
+        self.share = self._average = min(share, MOST)
         self._segments = segments

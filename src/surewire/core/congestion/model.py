@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from surewire.core.congestion.bandwidth import BandwidthFilter
+from surewire.core.congestion.bandwidth import BandwidthFilter, RecentMost
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.congestion.competition import Competition
 from surewire.core.congestion.growth import Growth
@@ -32,16 +32,24 @@ from surewire.core.congestion.queue_delay import QueueDelay
 from surewire.core.congestion.quiet_rounds import QuietRounds
 from surewire.core.congestion.round_trips import Round, RoundTrips
 from surewire.core.congestion.start_up import StartUp
-from surewire.core.units import NS_PER_S
+from surewire.core.units import NS_PER_MS, NS_PER_S
 
 _INITIAL_SEGMENTS = 10  # RFC 6928
 _MIN_SEGMENTS = 2  # RFC 9002 §7.2
-_STARTUP_GAIN, _PACING_GAIN = 200, 110  # per cent of the window in a round trip
+_FEW_SEGMENTS = 8
+_LEAST_SEGMENTS = 4
+_MOST_RISE = 0.05  # of the floor in a quiet round: what was lost may be others' doing
+_LOW = 0.6  # of what the path has delivered lately: what is lost of so much less cannot be ours to cause
+_STARTUP_GAIN, _PACING_GAIN = 200, 103  # per cent of the window in a round trip
 _LEAST_CUT = 70  # per cent that a cut leaves at least: one look may be wrong
+_LEFT_PART = 64  # of the round trip is left of a queue that is cut: what is cut too much is missed for some rounds
+_LEAST_FURTHER_CUT = 40  # the second one, and so on: the first was right
 _UNDERSHOOT = 97  # per cent: after a loss, where there is no queue to drain, a little less than the path takes
 _STANDING_CUTS = 6  # in a row without a sight of a short queue: others hold it
-_UNMOVED = 95  # per cent of the round trip that is left although a quarter of the window is gone
+_UNMOVED = 5  # per cent by which the round trip may differ that does not answer to a quarter of the window
+_SILENT_ROUND_TRIPS, _SILENCE = 4, 100 * NS_PER_MS
 _ANY_NOISE = 1 << 62
+_LARGE_EXCESS = 0.15
 _NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
 
 
@@ -72,11 +80,13 @@ class PathModel:
         self._initial_rtt = initial_rtt
         self._rounds = RoundTrips()
         self._filter = BandwidthFilter()
+        self._delivered = RecentMost()  # bytes a second, of whole rounds
         self._start_up = StartUp()
         self._growth = Growth()
         self._quiet = QuietRounds()
         self._competition: Competition | None = None
         self._cuts = _Cuts()
+        self._last_ack_at = 0
 
     @property
     def bandwidth(self) -> int:
@@ -128,6 +138,9 @@ class PathModel:
 
     def on_ack(self, sample: AckSample) -> None:
         """Take an acknowledgment, and decide anew if a round has ended."""
+        if self._last_ack_at and sample.now - self._last_ack_at > _SILENT_ROUND_TRIPS * self.queue.rtt + _SILENCE:
+            self._rounds.begin()  # what was lost in an outage says nothing of the window
+        self._last_ack_at = sample.now
         self._filter.on_sample(sample.rate.delivery_rate, is_app_limited=sample.rate.is_app_limited)
         if sample.rate.round_start:
             self._filter.on_round()
@@ -163,7 +176,9 @@ class PathModel:
         self._filter.forget_best()
         rate = start.rate if start.is_over_by == "delay" else self._filter.bandwidth
         self.floor.begin(start.loss, start.evidence)
-        self.window = int(rate * base // NS_PER_S / (1 - self.floor.share))
+        found = int(rate * base // NS_PER_S / (1 - self.floor.share))
+        # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
+        self.window = min(max(found, reached // 4, _MIN_SEGMENTS * self._segment), reached)
         self.mode = _AVOID
         if self._cuts.unmoved_rtt:
             self._end_seeking(reached, now)
@@ -183,7 +198,7 @@ class PathModel:
     # Rounds.
 
     def _decide(self, ended: Round, now: int) -> None:
-        noise, segments = self._rounds.noise(ended.samples), (ended.acked + ended.lost) / self._segment
+        noise, segments = self._rounds.noise(ended.samples), ended.settled / self._segment
         if self.mode is _LOOK:
             self.queue.look(ended, now=now)
             if ended.loss < self.floor.share:
@@ -192,13 +207,17 @@ class PathModel:
             self._begin()
             return
         self.queue.on_round(ended, noise=noise, now=now)
+        self._delivered.take(min(ended.acked, self.window) * NS_PER_S // ended.rtt, now=now)
         if self._competition is not None:
             self._go_on_competing(self._competition, ended, segments, now)
             return
         if self._quiet.restored is not None:
+            if not ended.settled:
+                return
             self._end_quiet_round(ended, segments, now)
-        else:
-            self._quiet.on_round(ended)
+            self._begin()  # the gap that it left in what is on the way goes around once more
+            return
+        self._quiet.on_round(ended, is_first=not self._growth.rounds)
         if self.queue.is_look_due(now):
             self.mode = _LOOK
             self._begin()
@@ -212,7 +231,11 @@ class PathModel:
         plateau = 0
         if is_used and not is_queue:
             plateau = self._growth.plateau(self.window, ended.acked, segments=segments, loss=floor.share)
-        excess = floor.excess(ended.loss, segments, window=self.window, may_be_path=not is_queue)
+        excess = self._excess(ended, segments, may_be_path=not is_queue)
+        if self._is_far_below():
+            learn = floor.learn_anew if excess else floor.learn
+            learn(ended.loss, segments)
+            excess = 0.0
         if not self._growth.rounds and not excess:
             floor.forgive()
         if self._is_contended(excess, allowed):
@@ -220,60 +243,80 @@ class PathModel:
             if excess:
                 self._yield(now)
         elif is_queue:
-            self._cut_queue(now)
+            self._cut_queue(ended, now)
+        elif excess and floor.share >= _NO_LOSS and excess < _LARGE_EXCESS and not floor.is_repeated:
+            pass  # where losses come in bursts, one round says little: see the next, and do not grow meanwhile
         elif excess:
-            self._cut(self.window * max(int(100 * (1 - excess)), _LEAST_CUT) * _UNDERSHOOT // 10_000, now)
+            self._cut(
+                self.window * max(int(100 * (1 - excess)), _LEAST_CUT) * _UNDERSHOOT // 10_000, now, is_blind=True
+            )
         elif plateau:
-            self._cut(plateau * _UNDERSHOOT // 100, now)
+            self._cut(plateau * _UNDERSHOOT // 100, now, is_blind=True)
         elif is_used:
-            self._grow(ended, is_gentle=queue.delay > allowed // 2)
-        if queue.delay < allowed // 2:
+            self._grow(ended, queue=queue.delay, allowed=allowed)
+        if queue.delay < allowed * 3 // 4:
             self._cuts.count = 0
+
+    def _excess(self, ended: Round, segments: float, *, may_be_path: bool = False, is_strict: bool = False) -> float:
+        return self.floor.excess(
+            ended.loss,
+            segments,
+            window=self.window,
+            least=_FEW_SEGMENTS * self._segment,
+            may_be_path=may_be_path,
+            is_strict=is_strict,
+        )
+
+    def _is_far_below(self) -> bool:
+        """True when much less is sent than the path has delivered in the last rounds, and there is no queue."""
+        arriving = self.window * (1 - self.floor.share)
+        is_low = arriving < _LOW * self._delivered.most * self.queue.base // NS_PER_S
+        return is_low and self.queue.delay < self.queue_allowed // 3
 
     def _is_used(self, ended: Round) -> bool:
         """True when the window, and not the application, is what held the sender back (RFC 9002 §7.8)."""
         is_near = 10 * ended.used >= 8 * self.window or ended.used + self._segment > self.window
         return is_near and not ended.is_app_limited
 
-    def _grow(self, ended: Round, *, is_gentle: bool) -> None:
-        grown = self.window + self._growth.step(self.window, segment=self._segment, is_gentle=is_gentle)
+    def _grow(self, ended: Round, *, queue: int, allowed: int) -> None:
+        step = self._growth.step(
+            self.window, segment=self._segment, is_gentle=queue > allowed // 2, is_clear=queue < allowed // 4
+        )
+        grown = self.window + step
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
         most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self._segment)
         self.window = max(min(grown, most), self.window)
 
-    def _cut(self, window: int, now: int) -> None:
-        window = max(window, _MIN_SEGMENTS * self._segment)
-        self.window = self._quiet.window(window, rtt=self.queue.rtt, now=now, is_lossy=self.floor.share > 0)
-        self._begin()
+    def _cut(self, window: int, now: int, *, is_blind: bool = False) -> None:
+        least = _MIN_SEGMENTS if self.queue.delay > self.queue_allowed else _LEAST_SEGMENTS
+        window = max(window, least * self._segment)
+        self.window = self._quiet.window(window, rtt=self.queue.rtt, now=now, is_lossy=self.floor.share >= _NO_LOSS)
+        self._begin(is_blind=is_blind)
 
-    def _cut_queue(self, now: int) -> None:
+    def _cut_queue(self, ended: Round, now: int) -> None:
         queue, cuts, window = self.queue, self._cuts, self.window
-        allowed = self.queue_allowed
-        if cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * allowed:
+        if cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * self.queue_allowed:
             self._seek()
             return
+        least = _LEAST_CUT if not cuts.count else _LEAST_FURTHER_CUT
         if not cuts.count:
-            cuts.window, cuts.rtt = window, queue.rtt
+            cuts.window = window
+        cuts.rtt = ended.latest_rtt
         cuts.count += 1
-        share = 100 * (queue.base + self._rounds.noise(16)) // queue.rtt
-        self._cut(window * max(share, _LEAST_CUT) // 100, now)
+        share = 100 * (queue.base + queue.base // _LEFT_PART + self._rounds.noise(16)) // queue.rtt
+        self._cut(window * max(share, least) // 100, now)
 
     def _end_quiet_round(self, ended: Round, segments: float, now: int) -> None:
         self.window = max(self.window, self._quiet.restored or 0)
         is_less = self.floor.is_below(ended.loss, segments)
         may_learn = self._quiet.end(ended, is_less=is_less, now=now)
-        if (
-            may_learn
-            and segments >= 4
-            and ended.loss < self.floor.share + 0.05
-            and self.queue.delay < self.queue_allowed // 3
-        ):
-            self.floor.learn(ended.loss, segments)
+        if may_learn and segments >= _LEAST_SEGMENTS and self.queue.delay < self.queue_allowed // 3:
+            self.floor.learn(min(ended.loss, self.floor.share + _MOST_RISE), segments)
 
-    def _begin(self) -> None:
+    def _begin(self, *, is_blind: bool = False) -> None:
         """The window was reduced: see what comes of it."""
         self._rounds.begin()
-        self._growth = Growth()
+        self._growth = Growth(is_blind=is_blind)
 
     def _seek(self) -> None:
         """Round trips do not answer to the window: find out by growing whether that is a longer path."""
@@ -309,8 +352,8 @@ class PathModel:
     def _go_on_competing(self, competition: Competition, ended: Round, segments: float, now: int) -> None:
         queue = self.queue
         is_low = queue.delay < self.queue_allowed // (2 if competition.is_testing else 3)
-        excess = self.floor.excess(ended.loss, segments, window=self.window, may_be_path=False, is_strict=True)
-        if excess and not competition.is_testing:
+        excess = self._excess(ended, segments, is_strict=True)
+        if excess and not competition.is_testing and not is_low:
             self._yield(now)
             return
         if competition.on_round(
@@ -318,7 +361,7 @@ class PathModel:
         ):
             self._begin()
         self._follow(competition)
-        if competition.is_over:
+        if competition.is_over or (excess and is_low):  # what is lost of an empty queue is nobody's who competes
             self._competition = None
             self.mode = _AVOID
             self._begin()
@@ -339,5 +382,5 @@ class _Cuts:
         self.unmoved_rtt = 0  # the round trip (ns) that did not answer to them; 0 while none is in question
 
     def is_unmoved(self, window: int, rtt: int) -> bool:
-        """True when a quarter of the window is gone, and the round trip is still what it was."""
-        return 4 * window <= 3 * self.window and 100 * rtt > _UNMOVED * self.rtt
+        """True when a quarter of the window is gone, and the round trip is still what it was, neither more nor less."""
+        return 4 * window <= 3 * self.window and 100 * abs(rtt - self.rtt) <= _UNMOVED * self.rtt

@@ -19,6 +19,7 @@ from surewire.core.units import NS_PER_MS, NS_PER_S
 _REFERENCE_QUEUE = 10 * NS_PER_MS  # for a flow of this rate; it goes with the inverse square root of the rate
 _REFERENCE_RATE = 2_500_000  # bytes a second
 _LEAST_QUEUE = 4 * NS_PER_MS  # hosts that share processors are late by this much
+_LEAST_PART = 16  # of the round trip: over long ones, gaps and bursts go around for long
 _LOOK_EVERY = 10 * NS_PER_S  # without a sight of the empty path
 
 
@@ -50,7 +51,7 @@ class QueueDelay:
         """The longest queue (ns) to be borne by who has `window` bytes on the way."""
         rate = max(window * NS_PER_S // max(self.rtt, 1), 1)
         scaled = isqrt(_REFERENCE_QUEUE * _REFERENCE_QUEUE * _REFERENCE_RATE // rate)
-        return max(min(scaled, self.base // 2), _LEAST_QUEUE) + noise
+        return max(min(scaled, self.base // 2), self.base // _LEAST_PART, _LEAST_QUEUE) + noise
 
     def on_round(self, ended: Round, *, noise: int, now: int) -> None:
         """Take a round."""

@@ -14,6 +14,7 @@ _SHALLOW, _DEEP = 75, 50  # per cent of the window
 _LEAST_INTERVAL = NS_PER_S
 _INTERVAL_ROUND_TRIPS = 10
 _MOST_INTERVALS = 4
+_NO_LOSS = 0.01
 _AS_MUCH = 95  # per cent of what arrived in a round before
 
 
@@ -28,9 +29,9 @@ class QuietRounds:
         self._has_lost = False
         self._usual = 0  # bytes that arrived in a round that was not quiet
 
-    def on_round(self, ended: Round) -> None:
-        """Take a round that was not quiet."""
-        self._has_lost |= ended.lost > 0
+    def on_round(self, ended: Round, *, is_first: bool) -> None:
+        """Take a round that was not quiet; `is_first`: no growth since a reduction, so that it should not lose much."""
+        self._has_lost |= is_first and ended.loss > _NO_LOSS
         self._usual = ended.acked
 
     def window(self, window: int, *, rtt: int, now: int, is_lossy: bool) -> int:

@@ -3,6 +3,9 @@
 A round begins when a datagram leaves and ends when it, or one sent after it, is acknowledged: its bytes carry the
 controller's `phase`. After a change of the window what was sent before says nothing of it any more, and where round
 trips vary the first answers to come are the fast ones; so a round is begun only when they have passed.
+
+A loss is known later than an arrival, by the more, the more the round trips vary. Where that matters a round tells of
+the losses of the one before it, and the first one after a change tells of none.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from surewire.core.congestion.base import AckSample, PhaseOutcome
 _ENOUGH_SAMPLES = 16
 _ENOUGH_ROUNDS = 4
 _SETTLING_DEVIATIONS = 3  # mean deviations of the round trip after which the first answers are typical ones
+_LATE_DEVIATIONS = 24  # of the round trip: three of them are the eighth by which losses are known later than arrivals
 _NOISE = 4  # two standard deviations of a median of n even samples, in mean deviations and times sqrt(n)
 
 
@@ -23,24 +27,23 @@ class Round(NamedTuple):
 
     Attributes:
         rtt: median of the round trips, ns.
+        latest_rtt: the last one of them.
         samples: how many there were.
-        acked, lost: bytes.
+        acked: bytes that arrived in it.
+        settled: bytes of which it is known whether they were lost; 0 when there are none yet.
+        loss: share of them that was, 0..1.
         used: most bytes that were in flight when an acknowledgment came, those that it settled included.
         is_app_limited: the application had nothing more to send for a while.
     """
 
     rtt: int
+    latest_rtt: int
     samples: int
     acked: int
-    lost: int
+    settled: int
+    loss: float
     used: int
     is_app_limited: bool
-
-    @property
-    def loss(self) -> float:
-        """Share of the bytes that was lost, 0..1."""
-        total = self.acked + self.lost
-        return self.lost / total if total else 0.0
 
 
 class RoundTrips:
@@ -53,9 +56,12 @@ class RoundTrips:
         self._round = 0  # the round ends when bytes with this mark, or a higher one, are settled
         self._is_settling = False
         self._seen_at: int | None = None  # when the first bytes sent after the change were acknowledged
+        self._began_at = 0  # when the round did
+        self._rtt = 0  # of the last round: where some datagrams overtake others, the first answer comes too soon
         self._rttvar = 0
         self._rtts: list[int] = []
-        self._acked = self._lost = self._used = 0
+        self._outcomes: dict[int, list[int]] = {}  # by mark: bytes acknowledged, and lost
+        self._acked = self._used = 0
         self._is_app_limited = False
         self._rounds = 0
 
@@ -65,11 +71,12 @@ class RoundTrips:
         self._since = self._round = self.phase
         self._is_settling = True
         self._seen_at = None
+        self._outcomes.clear()
         self._clear()
 
     def _clear(self) -> None:
         self._rtts.clear()
-        self._acked = self._lost = self._used = self._rounds = 0
+        self._acked = self._used = self._rounds = 0
         self._is_app_limited = False
 
     def noise(self, samples: int) -> int:
@@ -85,7 +92,7 @@ class RoundTrips:
         """Take losses."""
         for outcome in outcomes:
             if outcome.phase >= self._since:
-                self._lost += outcome.lost
+                self._outcomes.setdefault(outcome.phase, [0, 0])[1] += outcome.lost
 
     def on_ack(self, sample: AckSample, *, tolerance: int) -> Round | None:
         """Take an acknowledgment; the round, if it has ended. `tolerance` is what noise may be at most, ns."""
@@ -94,27 +101,47 @@ class RoundTrips:
             newest = max(newest, phase)
             if phase >= self._since:
                 self._acked += acked
+                self._outcomes.setdefault(phase, [0, 0])[0] += acked
         self._used = max(self._used, sample.bytes_in_flight + sample.acked)
         self._is_app_limited |= sample.rate.is_app_limited
         if self._is_settling:
             self._settle(newest, sample.now)
             return None
-        if newest < self._round:
+        if newest < self._round or sample.now - self._began_at < self._rtt - self._rtt // 16:
             return None
         self._rounds += 1
         self.phase += 1
         self._round = self.phase
+        self._began_at = sample.now
         if self._rttvar and not 0 < self.jitter <= self._rttvar:
             self.jitter = self._rttvar
         samples = len(self._rtts)
         is_clear = samples >= _ENOUGH_SAMPLES or self._rounds >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
         if not samples or not is_clear:
             return None
+        rtt = self._rtt = median(self._rtts)
+        acked, lost = self._take_outcomes(before=self._round - self._lag(rtt))
+        settled = acked + lost
+        loss = lost / settled if settled else 0.0
         ended = Round(
-            median(self._rtts), samples, self._acked, self._lost, self._used, is_app_limited=self._is_app_limited
+            rtt, self._rtts[-1], samples, self._acked, settled, loss, self._used, is_app_limited=self._is_app_limited
         )
         self._clear()
         return ended
+
+    def _lag(self, rtt: int) -> int:
+        """Rounds after which losses are known that arrivals tell of now."""
+        return 0 if _LATE_DEVIATIONS * self.jitter <= rtt else 2
+
+    def _take_outcomes(self, *, before: int) -> tuple[int, int]:
+        """What is known of bytes with a mark below `before`; what comes to be known of them later does not count."""
+        acked = lost = 0
+        for phase in [phase for phase in self._outcomes if phase < before]:
+            these = self._outcomes.pop(phase)
+            acked, lost = acked + these[0], lost + these[1]
+        if before < self._round:
+            self._since = max(self._since, before)
+        return acked, lost
 
     def _settle(self, newest: int, now: int) -> None:
         if self._seen_at is None and newest >= self._since:
@@ -123,6 +150,8 @@ class RoundTrips:
             self._is_settling = False
             self.phase += 1
             self._round = self.phase
+            self._began_at = now
+        self._outcomes.clear()
         self._clear()
 
 

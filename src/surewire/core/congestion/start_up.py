@@ -51,6 +51,8 @@ class StartUp:
     def growth(self, sample: AckSample, *, base: int, jitter: int) -> int:
         """By how many bytes the window grows for an acknowledgment; `base` is the round trip without a queue, ns."""
         self._acked += sample.acked
+        if self._acks and self._acks[-1][0] == sample.now:
+            self._acks.pop()  # of several at one time the last one counts
         self._acks.append((sample.now, self._acked))
         if len(self._recent) == _N_RTT_SAMPLE:
             threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
@@ -72,20 +74,21 @@ class StartUp:
 
     def on_round(self, ended: Round, *, segment: int) -> None:
         """Judge a round."""
-        segments = (ended.acked + ended.lost) / segment
+        segments = ended.settled / segment
         if not segments or ended.is_app_limited:
             return
         mean = self._lost / self._sent if self._sent else 0.0
         if min(segments, self._sent) >= _FEW_SEGMENTS:
             deviation = sqrt(max(mean * (1 - mean), 0.01) * (1 / segments + 1 / self._sent))
-            if ended.loss > min(mean + _LOSS_JUMP + _LOSS_DEVIATIONS * deviation, _LOSS_LIMIT):
+            limit = _LOSS_LIMIT + sqrt(0.25 / segments)
+            if ended.loss > min(mean + _LOSS_JUMP + _LOSS_DEVIATIONS * deviation, limit):
                 self.is_over_by = "loss"
                 return
         if ended.acked * 4 >= self._most * 5:
             self._most, self._stalled = ended.acked, 0
             # By what the rounds before this one said: this one's own losses may be the queue's.
             self.loss = max(mean - sqrt(mean * (1 - mean) / self._sent), 0.0) if self._sent >= _FEW_SEGMENTS else 0.0
-            self._lost += ended.lost / segment
+            self._lost += ended.loss * segments
             self._sent += segments
             return
         self._stalled += 3 if segments >= 2 * _FEW_SEGMENTS else 1

@@ -21,6 +21,7 @@ from surewire.lab.simulated.native_simulation import ETHERNET, securities
 from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
 from surewire.native.endpoint import Endpoint
+from surewire.native.statistics import ConnectionStats
 from surewire.sim import Flow, Host, Network
 from surewire.sim.cross_traffic import CONTROLLERS
 from surewire.sim.network import OneWayLink
@@ -93,7 +94,7 @@ class SharedLink:
         self.samples: list[Sample] = []
         self._origin = self.network.now
         self._rng = random.Random(seed)
-        self.link = _Gauge(Link(forward, self._fork()), forward.delay)
+        self.link = _Gauge(Link(forward, self._fork()), forward)
         self._back = Link(backward, self._fork())
         self.ends = [self._add(flow, number) for number, flow in enumerate(flows)]
         self._sample_every = sample_every
@@ -142,6 +143,17 @@ class SharedLink:
         """Share of the datagrams given to the bottleneck that it dropped."""
         first, *_, last = self.between(start, stop)
         return (last.dropped - first.dropped) / max(last.offered - first.offered, 1)
+
+    def stats(self, number: int) -> ConnectionStats:
+        """How the sending end of a native flow stands now.
+
+        Raises:
+            ConfigError: the flow is not a native one, or has not begun.
+        """
+        end = self.ends[number]
+        if not isinstance(end, _NativeFlow) or end.client is None:
+            raise ConfigError(f"flow {number} is no native connection that has begun")
+        return end.client.stats()
 
     def mean_wait(self, start: float, stop: float) -> float:
         """Mean wait in the queue, ns, of equal weight for each sample."""
@@ -225,20 +237,33 @@ class _Nowhere:
 class _Gauge:
     """The bottleneck, with a look at how long what leaves it has waited, the time on the wire itself included."""
 
-    def __init__(self, link: Link, delay: int) -> None:
+    def __init__(self, link: Link, config: LinkConfig) -> None:
         self._link = link
-        self._delay = delay
+        moves = [(change.at, change.delay) for change in config.changes if change.delay is not None]
+        self._delays = [(0, config.delay), *moves]  # from when on, since the first datagram
+        self._origin: int | None = None
         self._sum = self._count = self._worst = 0
         self.stats = link.stats
 
     def transmit(self, datagram: bytes, *, now: int) -> list[Delivery]:
+        if self._origin is None:
+            self._origin = now
         deliveries = self._link.transmit(datagram, now=now)
         for delivery in deliveries:
-            wait = delivery.at - now - self._delay
+            wait = self._wait(delivery.at - self._origin, now - self._origin)
             self._sum += wait
             self._count += 1
             self._worst = max(self._worst, wait)
         return deliveries
+
+    def _wait(self, arrival: int, offered: int) -> int:
+        """The shortest wait after which it can have arrived then: while the way becomes shorter there may be two."""
+        delays = self._delays
+        if len(delays) == 1:
+            return arrival - delays[0][1] - offered  # less than nothing, where jitter makes a way shorter
+        stops = [start for start, _ in delays[1:]] + [arrival + 1]
+        lefts = [(arrival - delay, start, stop) for (start, delay), stop in zip(delays, stops, strict=True)]
+        return min((left - offered for left, start, stop in lefts if max(start, offered) <= left < stop), default=0)
 
     def take_waits(self) -> tuple[float, int]:
         """Mean and worst wait since the last call, ns."""

@@ -1,80 +1,230 @@
-"""The loss floor by hand: which phases' losses count, and what must be sent to make up for them."""
+"""The loss floor by hand: what is more than the path loses, how that is learned, and what cannot be taken for it."""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from surewire.core.congestion.base import PhaseOutcome
-from surewire.core.congestion.loss_floor import LossFloor
-from surewire.core.units import NS_PER_MS as MS
-from surewire.core.units import NS_PER_S as S
+from surewire.core.congestion.loss_floor import MOST, LossFloor
 
-SEGMENT = 1000
-RTT = 40 * MS
-LOST, SENT = 10, 100  # segments of each phase
+WINDOW = 1_000_000
+SEGMENTS = 500
 
 
-class Flow:
-    """A loss floor that is shown phases of `SENT` segments, of which `LOST` are lost."""
-
-    def __init__(self) -> None:
-        self.floor = LossFloor(segment=SEGMENT)
-        self._now = 0
-
-    def phases(self, count: int, *, is_quiet: bool, rtt: int = RTT, segments: int = SENT) -> float:
-        """Go through phases, all but the last four of which are judged by then; the floor, 0..1."""
-        for _ in range(count):
-            self._now += RTT
-            self.floor.begin_phase(is_quiet=is_quiet, min_rtt=RTT, now=self._now)
-            lost = segments * LOST // SENT
-            outcome = PhaseOutcome(self.floor.phase, (segments - lost) * SEGMENT, lost * SEGMENT)
-            self.floor.count([outcome])
-            self.floor.on_rtt(rtt, phase=self.floor.phase)
-        return self.floor.floor / LossFloor.ONE
-
-    def silence(self, duration: int) -> float:
-        self._now += duration
-        self.floor.begin_phase(is_quiet=False, min_rtt=RTT, now=self._now)
-        return self.floor.floor / LossFloor.ONE
+def known(share: float) -> LossFloor:
+    """The path is known to lose this much."""
+    floor = LossFloor()
+    floor.begin(share, 1000)
+    return floor
 
 
-def test_quiet_phases_with_an_empty_queue_show_the_share_lost() -> None:
-    floor = Flow().phases(20, is_quiet=True)
-    assert 0.08 < floor < LOST / SENT  # leans to zero by half a standard deviation
+def excess(
+    floor: LossFloor,
+    loss: float,
+    *,
+    segments: float = SEGMENTS,
+    window: int = WINDOW,
+    least: int = 1,
+    may_be_path: bool = True,
+    is_strict: bool = False,
+) -> float:
+    return floor.excess(loss, segments, window=window, least=least, may_be_path=may_be_path, is_strict=is_strict)
 
 
-def test_loss_while_sending_above_the_bandwidth_does_not_count() -> None:
-    assert Flow().phases(20, is_quiet=False) == 0
+def shrink(floor: LossFloor, loss: float, *, rounds: int = 40, may_be_path: bool = True) -> int:
+    """Lose this share of every round while the window goes down by the excess; the window that is left."""
+    window = WINDOW
+    for _ in range(rounds):
+        found = excess(floor, loss, window=window, may_be_path=may_be_path)
+        window = max(int(window * max(1 - found, 0.7)), WINDOW // 100)
+    return window
 
 
-def test_loss_with_a_standing_queue_does_not_count() -> None:
-    assert Flow().phases(20, is_quiet=True, rtt=2 * RTT) == 0
+# What is more than the path loses.
 
 
-def test_a_handful_of_segments_does_not_count() -> None:
-    assert Flow().phases(20, is_quiet=True, segments=7) == 0
+def test_nothing_lost_is_no_excess() -> None:
+    assert excess(LossFloor(), 0.0) == 0
 
 
-def test_it_halves_when_nothing_valid_was_seen_for_eight_seconds() -> None:
-    flow = Flow()
-    floor = flow.phases(20, is_quiet=True)
-    flow.phases(4, is_quiet=False)  # the last quiet ones are judged
-    floor = flow.floor.floor / LossFloor.ONE
-    assert flow.silence(8 * S - 8 * RTT) == pytest.approx(floor)
-    assert flow.silence(9 * RTT) == pytest.approx(floor / 2, rel=0.01)
+def test_a_path_that_loses_nothing_is_judged_by_what_is_lost() -> None:
+    assert excess(LossFloor(), 0.2) == pytest.approx(0.2)
 
 
-def test_what_must_be_sent_for_a_rate_to_arrive() -> None:
-    flow = Flow()
-    assert flow.floor.compensate(1000) == 1000
-    floor = flow.phases(20, is_quiet=True)
-    assert flow.floor.compensate(900) == pytest.approx(900 / (1 - floor), abs=1)
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5])
+def test_what_the_path_loses_is_no_excess(share: float) -> None:
+    assert excess(known(share), share) == 0
 
 
-def test_it_never_asks_for_more_than_two_and_a_half_times_the_rate() -> None:
-    floor = LossFloor(segment=SEGMENT)
-    for phase in range(1, 40):
-        floor.begin_phase(is_quiet=True, min_rtt=RTT, now=phase * RTT)
-        floor.count([PhaseOutcome(phase, SEGMENT, 99 * SEGMENT)])
-        floor.on_rtt(RTT, phase=phase)
-    assert floor.compensate(1000) == pytest.approx(2500, abs=1)
+def test_the_excess_is_the_share_of_what_would_have_arrived() -> None:
+    """Of 1000 segments 800 pass the queue, and the path loses a fifth of them: 640 arrive."""
+    assert excess(known(0.2), 0.36, segments=1000) == pytest.approx(0.2)
+
+
+def test_a_percent_is_left_unanswered() -> None:
+    assert excess(LossFloor(), 0.01, segments=10_000) == 0
+
+
+def test_where_others_answer_every_loss_it_is_not() -> None:
+    assert excess(LossFloor(), 0.01, segments=10_000, is_strict=True) > 0
+
+
+def test_of_few_segments_much_may_be_lost_by_chance() -> None:
+    assert excess(known(0.3), 0.45, segments=20) == 0
+    assert excess(known(0.3), 0.45, segments=2000) > 0
+
+
+def test_a_handful_of_segments_is_not_judged() -> None:
+    assert excess(LossFloor(), 1.0, segments=3) == 0
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("segments", [50, 500])
+def test_chance_is_seldom_taken_for_congestion(share: float, segments: int) -> None:
+    rng = random.Random(1)
+    floor = known(share)
+    found = 0
+    for _ in range(400):
+        lost = sum(rng.random() < share for _ in range(segments))
+        found += excess(floor, lost / segments, segments=segments, may_be_path=False) > 0
+    assert found <= 400 * 0.05
+
+
+def test_bursts_widen_what_chance_explains() -> None:
+    """Rounds that lose nothing beside others that lose much: of even losses there would be no such rounds."""
+    floor, even = known(0.1), known(0.1)
+    for number in range(120):
+        excess(floor, (0.0, 0.2)[number % 2], segments=200)
+        floor.learn(0.1, 1000)  # the share itself stays
+        excess(even, 0.1, segments=200)
+    assert excess(even, 0.2, segments=200) > 0
+    assert excess(floor, 0.2, segments=200) == 0
+
+
+# What is learned.
+
+
+def test_start_up_says_what_to_begin_with() -> None:
+    assert known(0.25).share == 0.25
+
+
+def test_a_quiet_round_is_learned_from_by_its_weight() -> None:
+    floor = LossFloor()
+    floor.begin(0.2, 100)
+    floor.learn(0.4, 100)
+    assert floor.share == pytest.approx(0.3)
+    floor.learn(0.0, 200)
+    assert floor.share == pytest.approx(0.15)
+
+
+def test_the_first_thing_learned_is_believed() -> None:
+    floor = LossFloor()
+    floor.learn(0.2, 100)
+    assert floor.share == pytest.approx(0.2)
+
+
+def test_what_was_learned_long_ago_fades() -> None:
+    floor = LossFloor()
+    floor.begin(0.1, 1_000_000)
+    for _ in range(10):
+        floor.learn(0.3, 1000)
+    assert floor.share > 0.28
+
+
+def test_on_a_path_that_has_become_another_one_old_evidence_counts_little() -> None:
+    slow, fast = known(0.02), known(0.02)
+    for _ in range(5):
+        slow.learn(0.4, 30)
+        fast.learn_anew(0.4, 30)
+    assert slow.share < 0.1
+    assert fast.share > 0.2
+
+
+def test_less_loss_is_followed_within_some_rounds() -> None:
+    floor = known(0.3)
+    for _ in range(10):
+        assert excess(floor, 0.1) == 0
+    assert 0.09 < floor.share < 0.15
+
+
+def test_a_path_that_stops_losing_has_no_floor() -> None:
+    floor = known(0.3)
+    for _ in range(30):
+        excess(floor, 0.0)
+    assert floor.share < 0.02
+
+
+def test_more_loss_is_not_believed_as_long_as_cutting_helps() -> None:
+    """A queue overflows: half the window, half of the excess."""
+    floor = known(0.1)
+    window = WINDOW
+    for _ in range(20):
+        loss = 1 - 0.9 * min(1.0, 0.5 * WINDOW / window)
+        window = max(int(window * (1 - excess(floor, loss, window=window))), 1)
+    assert floor.share == pytest.approx(0.1, abs=0.02)
+    assert 0.4 * WINDOW < window < 0.6 * WINDOW
+
+
+@pytest.mark.parametrize("loss", [0.2, 0.4])
+def test_loss_that_stays_whatever_the_window_is_the_paths(loss: float) -> None:
+    floor = LossFloor()
+    window = shrink(floor, loss, rounds=200)
+    assert loss / 2 < floor.share <= loss
+    assert window > WINDOW // 20
+
+
+def test_it_is_believed_step_by_step() -> None:
+    floor = LossFloor()
+    shares = []
+    window = WINDOW
+    for _ in range(40):
+        window = int(window * max(1 - excess(floor, 0.5, window=window), 0.7)) + 1
+        shares.append(floor.share)
+    steps = [after - before for before, after in zip(shares, shares[1:], strict=False)]
+    assert max(steps) <= 0.15
+    assert min(steps) >= 0
+
+
+def test_beside_a_queue_it_is_not_believed() -> None:
+    floor = LossFloor()
+    shrink(floor, 0.4, may_be_path=False)
+    assert floor.share == 0.0
+
+
+def test_where_no_smaller_window_is_of_use_it_is_believed_without_one() -> None:
+    floor = LossFloor()
+    for _ in range(40):
+        excess(floor, 0.4, segments=100, least=WINDOW)
+    assert floor.share > 0.15
+
+
+def test_rounds_that_are_forgiven_do_not_add_up() -> None:
+    floor = LossFloor()
+    window = WINDOW
+    for _ in range(20):
+        excess(floor, 0.4, window=window)
+        window = int(window * 0.7)
+        floor.forgive()
+    assert floor.share == 0.0
+
+
+def test_the_floor_is_bounded_whatever_is_lost() -> None:
+    assert known(0.95).share == MOST
+    floor = LossFloor()
+    shrink(floor, 0.95, rounds=200)
+    floor.learn(1.0, 1_000_000)
+    assert floor.share <= MOST
+    assert excess(floor, 0.95) > 0
+
+
+def test_less_than_chance_lets_expect() -> None:
+    floor = known(0.3)
+    assert floor.is_below(0.1, SEGMENTS)
+    assert not floor.is_below(0.29, SEGMENTS)
+    assert not floor.is_below(0.1, 10)
+    assert not floor.is_below(0.0, 0)
+
+
+def test_a_path_that_loses_nothing_cannot_lose_less() -> None:
+    assert not LossFloor().is_below(0.0, 10_000)

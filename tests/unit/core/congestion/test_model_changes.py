@@ -1,0 +1,152 @@
+"""The default controller where the path, the application or others change what there is: it follows.
+
+20 Mbit/s and 50 ms to begin with. Bounds are generous, as in test_model.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from surewire.core.congestion.model import Mode
+from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
+from tests.unit.core.congestion.model_path import RATE, RTT, Path, is_in, settled
+
+# The path changes.
+
+
+def test_a_faster_path_is_found() -> None:
+    path = settled()
+    path.rate = 8 * RATE
+    path.run(3 * S)
+    assert path.share() >= 0.85
+
+
+def test_a_slower_path_is_followed() -> None:
+    path = settled()
+    path.rate = RATE // 4
+    path.run(S)
+    assert path.share() >= 0.85
+
+
+def test_a_slower_path_has_a_short_queue_again() -> None:
+    path = settled()
+    path.rate = RATE // 4
+    path.run(15 * S)
+    assert path.longest_wait(3 * S) <= 60 * MS
+    assert path.share() >= 0.85
+
+
+def test_a_longer_path_is_no_queue() -> None:
+    path = settled()
+    path.rtt = 4 * RTT
+    path.run(6 * S)
+    assert path.share(4 * S) >= 0.85
+    assert path.model.queue.base == pytest.approx(4 * RTT, rel=0.1)
+
+
+def test_a_shorter_path_is_used_at_once_and_its_queue_becomes_short() -> None:
+    path = settled(rtt=4 * RTT)
+    path.rtt = RTT
+    path.run(S)
+    assert path.share() >= 0.85
+    path.run(15 * S)
+    assert path.longest_wait(2 * S) <= 30 * MS
+
+
+def test_loss_that_ends_leaves_the_rate_as_it_is() -> None:
+    path = settled(loss=0.3)
+    path.loss = 0.0
+    path.run(2 * S)
+    assert path.share() >= 0.85
+    path.run(10 * S)
+    assert path.model.floor.share <= 0.05
+
+
+@pytest.mark.parametrize("loss", [0.02, 0.1, 0.2])
+def test_loss_that_begins_is_found_to_be_the_paths(loss: float) -> None:
+    path = settled()
+    path.loss = loss
+    path.run(12 * S)
+    assert path.share(3 * S) >= 0.8
+
+
+@pytest.mark.parametrize("loss", [0.1, 0.3])
+def test_that_does_not_take_luck_either(loss: float) -> None:
+    """Rounds that lose much and little by chance must add up to something."""
+    shares = []
+    for seed in range(6):
+        path = Path(seed=seed)
+        path.run(3 * S)
+        path.loss = loss
+        path.run(5 * S)
+        shares.append(path.share(3 * S))
+    assert min(shares) >= 0.6
+    assert sorted(shares)[1] >= 0.85
+
+
+def test_the_floor_is_bounded_whatever_is_lost() -> None:
+    path = Path(loss=0.95)
+    path.run(10 * S)
+    assert path.model.floor.share <= 0.7
+
+
+# The application.
+
+
+def test_an_application_that_sends_little_does_not_lower_the_model() -> None:
+    path = settled()
+    before = path.model.cwnd, path.model.bandwidth
+    path.app_rate = RATE // 50
+    path.run(5 * S)
+    assert path.model.cwnd >= before[0] // 2
+    assert path.model.bandwidth >= before[1] // 2
+    path.app_rate = None
+    assert path.share(S) >= 0.8
+
+
+def test_an_application_that_sends_little_does_not_raise_the_window() -> None:
+    path = settled()
+    before = path.model.cwnd
+    path.app_rate = RATE // 2
+    path.run(10 * S)
+    assert path.model.cwnd <= 2 * before
+
+
+# Others.
+
+
+def test_who_fills_the_queue_for_good_is_competed_with() -> None:
+    """It does not yield, so little is to be had; but the window is CUBIC's."""
+    path = settled(queue=2.0)
+    path.others = int(0.96 * RATE)
+    path.run(5 * S)
+    assert is_in(path.model, Mode.COMPETE)
+    path.others = 0
+    path.run(8 * S)
+    assert not is_in(path.model, Mode.COMPETE)
+    assert path.share() >= 0.85
+
+
+def test_beside_someone_who_takes_half_and_fills_no_queue_there_is_no_competition() -> None:
+    path = settled()
+    path.others = RATE // 2
+    path.run(S)
+    for _ in range(50):
+        path.run(100 * MS)
+        assert path.model.mode is not Mode.COMPETE
+    assert path.run(2 * S) >= 0.4 * RATE
+
+
+def test_now_and_then_it_looks_at_the_empty_path() -> None:
+    """A path that has become a little longer looks like a short queue that never ends."""
+    path = settled()
+    path.rtt = RTT + 5 * MS
+    modes = set()
+    while Mode.LOOK not in modes:
+        path.run(10 * MS)
+        modes.add(path.model.mode)
+        assert path.now < 40 * S
+    path.run(S)
+    assert path.model.queue.base == pytest.approx(RTT + 5 * MS, abs=2 * MS)
+    assert path.share() >= 0.85
