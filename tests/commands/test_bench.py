@@ -38,6 +38,7 @@ def bench(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("cross_traffic.py --scale 0.001 --seeds 1 --jobs 1", "Jain's index"),
         ("connections.py --connections 20 40", "connections  server B"),
         ("short_transfers.py --seeds 2 --bytes 50000", "complete 2 of 2"),
+        ("congestion.py 4 12 --seeds 2 --scale 0.03 --jobs 1", "| 12 | 20 Mbit/s, 1 BDP, CUBIC first | busy | "),
         ("big_windows.py --megabytes 2 --losses 0 --paths 20x20", "20x20 ms"),
     ],
 )

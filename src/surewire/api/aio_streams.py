@@ -21,11 +21,11 @@ from surewire.api.aio_driver import LoopDriver
 from surewire.api.open_files import HasDescriptor, OpenSink, OpenSource, descriptor_of
 from surewire.api.options import checked_rate
 from surewire.api.outcomes import (
-    PEER_END_WAIT_S,
     as_bytes,
     delivered,
     has_ended,
     is_delivered,
+    peer_end_wait,
     raise_if_lost,
     raise_if_over,
     stored,
@@ -379,7 +379,8 @@ class StreamWriter:
     async def wait_closed(self) -> None:
         """After `close`: wait until the peer has acknowledged every byte and the end.
 
-        A peer that has everything is given a second to end its own direction, so that its close is confirmed, too.
+        A peer that has everything is given a second, or six probe timeouts, to end its own direction, so that its close
+        is confirmed, too.
 
         Raises:
             Unconfirmed, ConnectionLost: it has not.
@@ -393,7 +394,7 @@ class StreamWriter:
 
         await link.until(lambda: delivered(connection), lambda: is_delivered(connection))
         try:
-            async with asyncio.timeout(PEER_END_WAIT_S):
+            async with asyncio.timeout(peer_end_wait(connection)):
                 await link.until(is_over, lambda: connection.is_closed)
         except TimeoutError:
             if connection.state is State.TIME_WAIT:  # which is short, and nobody is there after the loop's end

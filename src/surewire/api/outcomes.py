@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from surewire.core.state import State
 from surewire.core.trains import Buffer
+from surewire.core.units import NS_PER_S
 from surewire.errors import DestinationError, LocalProtocolError
 from surewire.native.connection import Connection
 
 PEER_END_WAIT_S = 1.0
-"""How long the end of a stream waits for that of a peer that has everything."""
+"""How long the end of a stream waits for that of a peer that has everything; longer where round trips are long."""
+
+_PROBE_TIMEOUTS = 6  # a peer that lacks our acknowledgments must be able to ask for them
 
 _DELIVERED = frozenset({State.FIN_WAIT_2, State.TIME_WAIT})
+
+
+def peer_end_wait(connection: Connection) -> float:
+    """How long (s) the end of this stream waits for the peer's."""
+    return max(PEER_END_WAIT_S, _PROBE_TIMEOUTS * connection.probe_timeout / NS_PER_S)
 
 
 def raise_if_lost(connection: Connection) -> None:

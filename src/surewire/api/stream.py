@@ -18,10 +18,10 @@ from surewire.api.driving import EndpointDriver
 from surewire.api.open_files import HasDescriptor, KeptError, OpenSink, OpenSource, descriptor_of
 from surewire.api.options import checked_rate
 from surewire.api.outcomes import (
-    PEER_END_WAIT_S,
     as_bytes,
     delivered,
     has_ended,
+    peer_end_wait,
     raise_if_lost,
     raise_if_over,
     stored,
@@ -367,10 +367,9 @@ class Stream:
                     self._driver.push(connection)
             raise Unconfirmed(f"the peer did not confirm the end within {timeout:g} s") from None
         # The peer has everything; if it takes its time to end, that is not our concern.
+        wait = peer_end_wait(connection)
         with contextlib.suppress(TimeoutError):
-            self._driver.wait(
-                lambda: connection.is_confirmed or connection.is_closed or None, connection, timeout=PEER_END_WAIT_S
-            )
+            self._driver.wait(lambda: connection.is_confirmed or connection.is_closed or None, connection, timeout=wait)
         return "confirmed"
 
     def abort(self, code: int = 0, text: str = "ended by the application") -> None:

@@ -85,6 +85,11 @@ class Flight:
         """True when the peer has all the bytes it allowed, and there are more."""
         return self.rules.max_offset <= self.scoreboard.una < self.scoreboard.size
 
+    @property
+    def path_loss(self) -> float:
+        """The share of what is sent that is lost, 0..1, by what is known of either direction; 0 while nothing is."""
+        return max(self.loss_share.share, self.rules.peer_loss)
+
     def transmit(self, start: int, stop: int, *, now: int, retransmission: bool, is_single: bool = False) -> SentRun:
         """Log bytes as sent, in segments; or in one (`is_single`), though they may have become shorter since."""
         segment, length = self.rules.segment, min(stop, self.scoreboard.size) - start

@@ -173,7 +173,8 @@ class Outbound:
         if self.rules.has_byte_acks:
             room = min(room, BYTE_ACKS_MAX_IN_FLIGHT - in_flight)
         if self._probe_timer.is_silent:
-            room = min(room, _SEGMENTS_INTO_SILENCE * self.rules.segment - in_flight)
+            segments = max(_SEGMENTS_INTO_SILENCE >> max(self._flight.probing.hollow - 1, 0), 1)
+            room = min(room, segments * self.rules.segment - in_flight)
         is_idle = in_flight == 0 or self.scoreboard.una >= self.scoreboard.next_offset
         return max(room, self.rules.segment) if is_idle else room  # no window holds everything back
 
@@ -201,6 +202,11 @@ class Outbound:
         """
         self._settling.on_ack_numbers(ranges, position=position, echo=echo, ack_delay=ack_delay, now=now)
         self._probe_timer.arm(now)
+
+    def on_round_trip(self, rtt: int) -> None:
+        """Take a round trip (ns, > 0) that the session has measured before anything of the stream was sent."""
+        self.rtt.on_sample(rtt, ack_delay=0)
+        self.controller.on_rtt(rtt, rttvar=self.rtt.rttvar, phase=self.controller.phase)
 
     def on_ack_bytes(self, position: int, *, now: int) -> None:
         """Take an acknowledgment that names only the stream offset below which everything arrived.

@@ -19,6 +19,9 @@ _PTO = Timer.PTO
 BYTE_ACKS_MAX_IN_FLIGHT = 256 << 10
 """Bytes in flight at most where acknowledgments name no packet numbers: bounds the work for one of them."""
 
+HOLLOW = 4
+"""Pings answered in a row, and nothing else, from which on it is tried ever more rarely whether bytes arrive again."""
+
 _SMALL_PROBE = 32  # bytes that are rather sent again than asked for by a ping: they cost hardly more
 
 
@@ -92,8 +95,9 @@ class ProbeTimer:
         if rules.probe is Probe.EVERYTHING and board.is_finished and not board.has_unsent:
             # The peer may be in its grace period, which does not know how long our timeouts have become.
             return max(min(pto, rules.max_closing_pto), rules.ping_interval)
-        if self._is_dark and rules.silence_interval is not None:
-            return max(rules.silence_interval, 2 * pto)
+        if self.is_silent and rules.silence_interval is not None:
+            wait = max(rules.silence_interval, pto) // (2 if flight.path_loss > 0 else 1)
+            return min(wait << max(flight.probing.hollow - HOLLOW, 0), max(config.max_pto, wait))
         limit = rules.max_closing_pto if board.is_data_acked else config.max_pto
         if rules.probe is Probe.EVERYTHING:
             limit = max(limit, rules.ping_interval)  # grows while nobody answers, as a short `max_pto` must not
@@ -111,9 +115,16 @@ class ProbeTimer:
         return flight.scoreboard.una < flight.scoreboard.next_offset and not flight.is_window_closed
 
     @property
-    def _is_dark(self) -> bool:
-        """True when not even pings were answered."""
-        return not self._flight.probing.is_hollow and self.is_silent
+    def _is_segments_turn(self) -> bool:
+        """True when bytes go out into the silence of a path that loses, where each answer may be what was lost.
+
+        With the second probe, the fourth, the eighth: the waits between double, as without pings.
+        """
+        probing = self._flight.probing
+        if self._flight.path_loss <= 0 or probing.count & (probing.count - 1):
+            return False
+        probing.due = 0
+        return True
 
     def _ping(self, now: int) -> SentRun:
         """Ask what has arrived; with the bytes themselves if they cost hardly more."""
@@ -130,7 +141,7 @@ class ProbeTimer:
         rules = flight.rules
         probing.due -= 1
         flight.stats.probes += 1  # also one for which nothing is left to send
-        if rules.probe is not Probe.SEGMENT or self._is_dark:
+        if rules.probe is not Probe.SEGMENT or (self.is_silent and not self._is_segments_turn):
             return self._ping(now)
         piece = next_piece(board, rules, rules.segment)
         if piece is not None:

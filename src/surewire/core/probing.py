@@ -96,12 +96,12 @@ class TailEffort:
 class Probing:
     """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
 
-    __slots__ = ("copies", "count", "due", "effort", "is_hollow", "next_offset")
+    __slots__ = ("copies", "count", "due", "effort", "hollow", "next_offset")
 
     def __init__(self, effort: TailEffort) -> None:
         self.effort = effort
         self.count = 0
-        self.is_hollow = False  # pings were answered since bytes were acknowledged last, after a silence
+        self.hollow = 0  # pings answered since bytes were acknowledged last, after a silence
         self.due = 0
         self.copies = RangeSet()
         self.next_offset = 0  # where the next probe looks for bytes to repeat
@@ -112,17 +112,13 @@ class Probing:
         self.count = min(self.count + 1, _MAX_COUNT)
 
     def on_hollow_answer(self) -> None:
-        """The peer answers, but what was acknowledged carried nothing: perhaps only short datagrams arrive.
-
-        It was not the peer's silence that lasted so long, so the back-off begins anew, but not with the first wait.
-        """
-        if self.count >= UNANSWERED and not self.is_hollow:
-            self.is_hollow = True
-            self.count = UNANSWERED
+        """The peer answers, but what was acknowledged carried nothing: perhaps only short datagrams arrive."""
+        if self.count >= UNANSWERED:
+            self.hollow = min(self.hollow + 1, _MAX_COUNT)
 
     def reset(self) -> None:
         self.count = 0
-        self.is_hollow = False
+        self.hollow = 0
         self.due = 0
 
     def last_expiry(self, now: int) -> int:

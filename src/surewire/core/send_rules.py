@@ -23,9 +23,10 @@ class SendRules:
         max_runs: runs that one call of `poll_runs` returns at most.
         max_train: full segments that one call returns at most.
         ping_interval: wait for the second ping and further ones, ns; EVERYTHING waits as long at most, or `max_pto`.
-        silence_interval: where SEGMENT is not answered, PING takes over, and waits so long (ns), but at least two probe
-            timeouts: it costs so little that an outage need not be noticed to be over any later. Where only PING is
-            answered, it is SEGMENT's turn again, ever more rarely. None: PING never takes over.
+        silence_interval: where SEGMENT is not answered, PING takes over, and waits so long (ns), but at least a probe
+            timeout, and half of that on a path that loses: it costs so little that an outage need not be noticed to be
+            over any later. Where PING is answered, a few segments go out, and ever fewer and more rarely where only
+            PING is answered. None: PING never takes over.
         segment: bytes of stream data in a full segment.
         max_ack_delay: longest that the peer holds back an acknowledgment, ns.
         max_rate: bytes a second that may leave at most, whatever the controller would allow; None: no limit.
@@ -33,7 +34,8 @@ class SendRules:
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
         has_spares: at the end of the stream, what is in flight may be sent again before it is asked for (see `tail`).
-        is_lossy: the path is known to lose, whether or not something of this stream was lost.
+        peer_loss: share, 0..1, of what the peer sends that is lost, as far as it is known: the best guess of what
+            the path loses where nothing of this stream was lost yet.
         is_end_prompt: the peer acknowledges the end mark as soon as it arrives, whatever it has to do with the data.
         max_closing_pto: longest wait between probes once all data are acknowledged, ns.
     """
@@ -42,7 +44,6 @@ class SendRules:
         "has_byte_acks",
         "has_spares",
         "is_end_prompt",
-        "is_lossy",
         "max_ack_delay",
         "max_closing_pto",
         "max_offset",
@@ -50,6 +51,7 @@ class SendRules:
         "max_runs",
         "max_train",
         "may_finish_early",
+        "peer_loss",
         "ping_interval",
         "probe",
         "segment",
@@ -69,6 +71,6 @@ class SendRules:
         self.may_finish_early = False
         self.has_byte_acks = True
         self.has_spares = False
-        self.is_lossy = False
+        self.peer_loss = 0.0
         self.is_end_prompt = False
         self.max_closing_pto = config.max_closing_pto

@@ -18,6 +18,7 @@ Nothing is repeated while there are new bytes, or known losses: bulk pays for it
 from __future__ import annotations
 
 from itertools import takewhile
+from math import ceil, log
 
 from surewire.core.flight import Flight
 from surewire.core.rtt import GRANULARITY
@@ -32,7 +33,8 @@ _PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the
 _SPARED_EIGHTHS = 3  # of a round trip: what was sent before that is repaired nearly as soon as a copy would be there
 _COPIES_A_LOSS = 8  # for each that is expected: a path that loses little has little to gain from copies
 _WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
-_WORDS = 2  # for each step that the end makes
+_WORDS = (2, 6)  # for each step that the end makes, at least and at most
+_SILENCED = 0.02  # so rarely all of them are lost, where as many as are allowed reach that
 _WORDS_A_ROUND_TRIP = 8  # so that the first comes when what was sent before it can be told from what is late
 
 
@@ -52,7 +54,7 @@ class Tail:
         flight, board = self._flight, self._flight.scoreboard
         if not (flight.rules.has_spares and board.is_finished and board.una < board.next_offset > board.size):
             return False
-        return not board.has_lost and (flight.rules.is_lossy or flight.loss_share.share > 0)
+        return not board.has_lost and flight.path_loss > 0
 
     def hasten(self, now: int, *, rate: int, allowance: int, window: int) -> list[SentRun]:
         """What goes out now that nothing demands it.
@@ -101,7 +103,7 @@ class Tail:
         if self._words_since != flight.advanced_at:  # where long datagrams vanish, words would call for ever more
             self._words_since = flight.advanced_at
             self._words = 0
-        if self._words >= _WORDS:
+        if self._words >= self._words_worth:
             return []
         due = flight.log.newest_sent_at + max(flight.rtt.smoothed_rtt // _WORDS_A_ROUND_TRIP, GRANULARITY)
         if now < due:
@@ -112,6 +114,12 @@ class Tail:
         if piece is None or piece[1] - piece[0] > _WORD:
             return [flight.transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
         return [flight.transmit(*piece, now=now, retransmission=True)]
+
+    @property
+    def _words_worth(self) -> int:
+        """How many words are said: as many as it takes that one of them arrives."""
+        least, most = _WORDS
+        return min(max(ceil(log(_SILENCED) / log(min(self._flight.path_loss, 0.99))), least), most)
 
     def _ask_early(self, now: int) -> list[SentRun]:
         flight, board, effort = self._flight, self._flight.scoreboard, self._flight.probing.effort

@@ -213,6 +213,12 @@ class Connection:
         """Bytes of memory that arrivals take, holes included: at most `receive_window`."""
         return self._receiving.incoming.held
 
+    @property
+    def probe_timeout(self) -> int:
+        """How long what was sent may be unanswered before the peer is asked, ns; it waits longer the next time."""
+        outbound = self._sending.outbound
+        return outbound.rtt.pto(outbound.rules.max_ack_delay)
+
     def stats(self) -> ConnectionStats:
         """How the connection stands."""
         return self._sending.stats(self._receiving.incoming)
@@ -395,7 +401,7 @@ class Connection:
         if isinstance(opening, ServerOpening):
             if isinstance(packet, wire.Hello) and self.state is State.SYN_RECEIVED:
                 self.paths.on_received(nbytes)
-                self._repeat_welcome(opening, now)
+                self._say_welcome(opening, nbytes, now)
         elif self.state is State.SYN_SENT:
             self._silence.refusals = 0
             if isinstance(packet, wire.Retry):
@@ -454,10 +460,15 @@ class Connection:
         limit = self.config.transport.handshake_timeout
         self._timers.arm(Timer.HANDSHAKE, min(opening.next_at(now), opening.sent_at[0] + limit))
 
-    def _repeat_welcome(self, opening: ServerOpening, now: int) -> None:
-        if not self._ready and self.paths.allowance() >= opening.size:
+    def _say_welcome(self, opening: ServerOpening, hello_bytes: int, now: int) -> None:
+        if self._ready:
+            return
+        datagram, copies = b"", opening.copies(hello_bytes)
+        while copies and self.paths.allowance() >= opening.size:
+            copies -= 1
+            datagram = datagram or opening.welcome(now=now)
             self.paths.on_sent(opening.size)
-            self._ready.append(self._handshake_train(opening.welcome(now=now)))
+            self._ready.append(self._handshake_train(datagram))
 
     def _handshake_train(self, datagram: bytes) -> Train:
         self.counters.datagrams_sent += 1
@@ -492,11 +503,13 @@ class Connection:
         self._timers.cancel(Timer.HANDSHAKE)
         sent_at, rtt = self.opening.sent_at, self._sending.outbound.rtt
         sample = round_trip(sent_at, self.config.transport.initial_rtt, now=now)
-        if len(sent_at) == 1:
-            rtt.on_sample(sample, ack_delay=0)
+        is_server = self.state is State.SYN_RECEIVED
+        # What comes first from the client answers the WELCOME only if it is the client's first datagram.
+        if len(sent_at) == 1 and not (is_server and self._receiving.tracker.is_new(0)):
+            self._sending.outbound.on_round_trip(sample)
         else:
-            rtt.reset(sample)
-            if self.state is State.SYN_RECEIVED:  # a client asks in any case
+            rtt.reset(min(sample, self.config.transport.initial_rtt))
+            if is_server:  # a client asks in any case
                 self._sending.say(frames.emit_ping())
         if rtt.samples:
             least = rtt.smoothed_rtt // _ACKS_PER_ROUND_TRIP

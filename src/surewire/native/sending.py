@@ -259,8 +259,8 @@ class Sending:
         size = self.outbound.scoreboard.size
         first = parts[0]
         if first.datagrams == 1 and len(parts) == 1:
-            is_short = first.stop - first.offset < _RIDE_BELOW
-            rides = is_short and (is_again or self._is_ack_worth_it(receiving))
+            is_short, is_end = first.stop - first.offset < _RIDE_BELOW, first.stop > size
+            rides = is_short and (is_again or is_end or self._is_ack_worth_it(receiving))
             ack = receiving.acknowledgment(limit=_RIDING_ACK, now=now) if rides else b""
             if first.stop == first.offset:
                 return self._counted(packer.datagram(first.first, ack + frames.emit_ping(), destination))
@@ -275,7 +275,7 @@ class Sending:
         """What of the stream goes out now; towards its end it matters whether the path loses, seen from either side."""
         outbound = self.outbound
         if outbound.scoreboard.is_finished and not outbound.scoreboard.has_unsent:
-            outbound.rules.is_lossy = receiving.tracker.missing_share > 0
+            outbound.rules.peer_loss = receiving.tracker.missing_share
         return outbound.poll_runs(now=now)
 
     def _is_ack_worth_it(self, receiving: Receiving) -> bool:

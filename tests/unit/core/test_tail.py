@@ -100,16 +100,18 @@ def test_new_bytes_and_known_losses_come_first() -> None:
     assert all(run.offset <= other.offset for run, other in zip(runs, runs[1:], strict=False) if other.nbytes)
 
 
-def test_then_two_words_ask_what_has_arrived_and_no_more_until_something_is_known() -> None:
+def test_then_words_ask_what_has_arrived_and_no_more_until_something_is_known() -> None:
+    """Three of them: where one datagram in six is lost, that one of them arrives is as good as certain."""
     sender = at_the_end(share=0.0)
     newest = sender.outbound.log.newest_sent_at
     words = tail(sender)
-    assert [(run.nbytes, run.sent_at - newest) for run in words] == [(0, WORD_AFTER), (0, 2 * WORD_AFTER)]
+    assert [(run.nbytes, run.sent_at - newest) for run in words] == [(0, number * WORD_AFTER) for number in (1, 2, 3)]
     sender.now += RTT
     number = sender.outbound.log.next_number
     sender.ack((number - 1, number))  # of a word: nothing is known to have arrived
-    repairs = [run for run in tail(sender) if run.nbytes == 0]
-    assert repairs == []
+    assert len(words) + len([run for run in tail(sender) if run.nbytes == 0]) == 6
+    sender.now += RTT
+    assert tail(sender) == []
 
 
 def test_what_is_lost_last_is_found_a_round_trip_after_it_was_sent() -> None:
@@ -123,19 +125,16 @@ def test_what_is_lost_last_is_found_a_round_trip_after_it_was_sent() -> None:
     assert sender.outbound.stats.probes == 0
 
 
-@pytest.mark.parametrize("is_lossy", [False, True])
-def test_a_short_end_is_said_again_itself_where_the_path_is_known_to_lose(is_lossy: bool) -> None:
+@pytest.mark.parametrize(("loss", "words"), [(0.0, 0), (0.01, 2), (0.1, 2), (0.3, 4), (0.5, 6), (0.9, 6), (1.0, 6)])
+def test_a_short_end_is_said_again_itself_where_the_path_is_known_to_lose(loss: float, words: int) -> None:
     """A side that only receives knows that from what it misses; a few bytes count for no budget."""
     sender = Sender(0, config=TransportConfig(tail_effort=0.04))
     rules = sender.outbound.rules
-    rules.has_spares, rules.is_lossy = True, is_lossy
+    rules.has_spares, rules.peer_loss = True, loss
     assert spans(sender.poll()) == [(0, 1)]
     began = sender.now
-    words = tail(sender)
-    assert [(run.offset, run.nbytes, run.sent_at - began) for run in words] == [
-        (0, 1, WORD_AFTER),
-        (0, 1, 2 * WORD_AFTER),
-    ] * is_lossy
+    said = [(run.offset, run.nbytes, run.sent_at - began) for run in tail(sender)]
+    assert said == [(0, 1, number * WORD_AFTER) for number in range(1, words + 1)]
 
 
 def test_copies_are_the_application_s_rate_and_prove_no_loss_spurious() -> None:

@@ -40,10 +40,11 @@ def test_the_last_word_is_said_again_to_a_peer_that_goes_on() -> None:
     endpoint = fake_endpoint()
     connection = over(endpoint)
     said = [ask_again(endpoint, connection, now=now) for now in range(S // 10, 6 * S, S // 10)]
-    repeats = [trains[0] for trains in said if trains]
-    assert all(train.buffers == [b"done"] and train.destination == PEER for train in repeats)
+    first, *repeats = [trains[0] for trains in said if trains]
+    assert first.datagrams() == [b"done"]
+    assert all(train.datagrams() == [b"done"] * 3 and train.destination == PEER for train in repeats)
     when = [number for number, trains in enumerate(said) if trains]
-    assert when == [0, 1, 3, 7, 15, 30, 45], "the waits double up to 1.5 s"
+    assert when[:14] == [0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 19, 23] and when[-2:] == [47, 55], "the waits grow"
     assert endpoint.stats.late == len(said)
 
 
@@ -76,8 +77,10 @@ def test_the_last_word_is_never_larger_than_what_asks_for_it() -> None:
     endpoint = fake_endpoint()
     connection = over(endpoint, word=b"w" * 101)
     assert ask_again(endpoint, connection, now=S) == []
-    endpoint.handle_datagrams(short(connection.connection_id, 101), 101, PEER, now=S)
-    assert len(drain(endpoint, now=S)) == 1
+    for size, copies in ((101, 1), (110, 1), (220, 2), (1_200, 3)):
+        now = (1 + copies + size) * S
+        endpoint.handle_datagrams(short(connection.connection_id, size), size, PEER, now=now)
+        assert [train.datagram_count for train in drain(endpoint, now=now)] == [copies]
 
 
 def test_two_sides_that_are_both_gone_fall_silent() -> None:

@@ -76,7 +76,8 @@ def test_a_hello_is_repeated_unchanged_ever_more_slowly_until_the_deadline() -> 
         for again in said(connection, now):
             assert again == first
             times.append((now - S) / S)
-    assert times[:8] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.6, 3.6] and 29 < times[-1] < 30 and len(times) < 35
+    assert times[:13] == [0.05, 0.1, 0.15, 0.25, 0.35, 0.45, 0.65, 0.85, 1.05, 1.45, 1.85, 2.25, 2.75]
+    assert 29 < times[-1] < 30 and len(times) < 70
     assert now == 31 * S and isinstance(connection.error, HandshakeTimeout)
 
 
@@ -107,7 +108,15 @@ def test_of_several_messages_the_last_that_is_likely_was_answered(sent: list[int
 
 
 @CASES
-@pytest.mark.parametrize("lost", [{("client", 0)}, {("server", 0)}, {("client", 0), ("client", 1), ("server", 0)}])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {("client", 0)},
+        {("server", 0)},
+        {("client", 1)},  # the answer to the WELCOME: what comes next was sent much later
+        {("client", 0), ("client", 1), ("server", 0)},
+    ],
+)
 def test_after_a_lost_message_both_sides_soon_know_the_round_trip(
     security: Callable[[], Security], lost: set[tuple[str, int]]
 ) -> None:
@@ -124,7 +133,7 @@ def test_a_long_path_sees_a_hello_too_many_but_no_doubt_of_its_length() -> None:
     pair = Pair(dropping(lambda hop: False, delay=150 * MS))
     pair.client.finishes = pair.server.finishes = False
     pair.run(2)
-    assert sum(hop.is_long for hop in pair.log if hop.sender == "client") == 4  # 0, 0.05, 0.1, 0.2 s
+    assert sum(hop.is_long for hop in pair.log if hop.sender == "client") == 5  # 0, 0.05, 0.1, 0.15, 0.25 s
     for end in pair.ends:
         assert end.it.stats().rtt_ns == pytest.approx(300 * MS, abs=6 * MS)
 
@@ -262,9 +271,9 @@ def test_a_server_repeats_its_welcome_within_its_allowance() -> None:
     pair.run(29)
     server_said = [hop for hop in pair.log if hop.sender == "server"]
     hellos = [hop for hop in pair.log if hop.sender == "client"]
-    assert 20 < len(server_said) <= len(hellos)
+    assert 2 * len(hellos) < len(server_said) <= 3 * len(hellos) - 3, "once the first, three times from the third on"
     assert len({hop.data for hop in server_said}) == 1
-    assert sum(len(hop.data) for hop in server_said) <= 3 * 1_200 * len(hellos)
+    assert sum(len(hop.data) for hop in server_said) <= 1_200 * len(hellos), "never longer than what asks for it"
 
 
 def test_repeated_hellos_take_no_memory() -> None:
@@ -277,7 +286,7 @@ def test_repeated_hellos_take_no_memory() -> None:
     try:
         for number in range(6_000):
             pair.server.it.handle_long(packet, pair.client.address, len(hello), now=pair.now + number)
-            assert len(said(pair.server.it)) == 1
+            assert len(said(pair.server.it)) == 3
             if number == 1_000:
                 before = tracemalloc.get_traced_memory()[0]
         assert tracemalloc.get_traced_memory()[0] < before + 20_000

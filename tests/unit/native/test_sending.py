@@ -276,6 +276,19 @@ def test_a_ping_of_the_sending_half_is_a_ping_on_the_wire() -> None:
     assert kinds[1] == [frames.Ping()]
 
 
+def test_an_end_brings_an_acknowledgment_although_all_were_said_before() -> None:
+    """They may be lost, and who hears the end and has none of them asks somebody who is about to leave."""
+    desk = Desk()
+    desk.tracker.on_received(0, 5, now=desk.now)
+    desk.tracker.make_due()
+    assert len(desk.poll()) == 1
+    desk.write(10, size=10)
+    desk.sending.outbound.scoreboard.finish()
+    ((ack, end),) = desk.poll()
+    assert isinstance(ack, frames.Ack) and ack.ranges == ((0, 5),)
+    assert isinstance(end, frames.Data) and end.is_last
+
+
 def test_an_end_that_is_said_again_brings_the_last_acknowledgment_again() -> None:
     """Both were in one datagram, and both are what the peer waits for."""
     desk = Desk()

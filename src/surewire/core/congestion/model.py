@@ -38,6 +38,7 @@ _INITIAL_SEGMENTS = 10  # RFC 6928
 _MIN_SEGMENTS = 2  # RFC 9002 §7.2
 _FEW_SEGMENTS = 8
 _LEAST_SEGMENTS = 4
+_LEAST_SAMPLES = 4  # round trips in a round of start-up
 _MOST_RISE = 0.05  # of the floor in a quiet round: what was lost may be others' doing
 _LOW = 0.6  # of what the path has delivered lately: what is lost of so much less cannot be ours to cause
 _STARTUP_GAIN, _PACING_GAIN = 200, 103  # per cent of the window in a round trip
@@ -45,6 +46,7 @@ _LEAST_CUT = 70  # per cent that a cut leaves at least: one look may be wrong
 _LEFT_PART = 64  # of the round trip is left of a queue that is cut: what is cut too much is missed for some rounds
 _LEAST_FURTHER_CUT = 40  # the second one, and so on: the first was right
 _UNDERSHOOT = 97  # per cent: after a loss, where there is no queue to drain, a little less than the path takes
+_CUTS_AT_LEAST = 3  # in a row, down to the least window: the queue is not ours, or there is none
 _STANDING_CUTS = 6  # in a row without a sight of a short queue: others hold it
 _UNMOVED = 5  # per cent by which the round trip may differ that does not answer to a quarter of the window
 _SILENT_ROUND_TRIPS, _SILENCE = 4, 100 * NS_PER_MS
@@ -169,13 +171,15 @@ class PathModel:
 
     def _least_round_trip(self) -> int:
         """Of the rounds so far, as long as each may be by what is known of the noise now: at first that is too much."""
-        return min(rtt + self._rounds.noise(samples) for rtt, samples in self._start_up.rounds)
+        rounds = self._start_up.rounds
+        told = [each for each in rounds if each[1] >= _LEAST_SAMPLES] or rounds[-1:]  # one may have overtaken others
+        return min(rtt + self._rounds.noise(samples) for rtt, samples in told)
 
     def _end_start_up(self, base: int, now: int) -> None:
         start, reached = self._start_up, self.window
         self._filter.forget_best()
         rate = start.rate if start.is_over_by == "delay" else self._filter.bandwidth
-        self.floor.begin(start.loss, start.evidence)
+        self.floor.begin(start.share, start.evidence)
         found = int(rate * base // NS_PER_S / (1 - self.floor.share))
         # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
         self.window = min(max(found, reached // 4, _MIN_SEGMENTS * self._segment), reached)
@@ -271,7 +275,12 @@ class PathModel:
         """True when much less is sent than the path has delivered in the last rounds, and there is no queue."""
         arriving = self.window * (1 - self.floor.share)
         is_low = arriving < _LOW * self._delivered.most * self.queue.base // NS_PER_S
-        return is_low and self.queue.delay < self.queue_allowed // 3
+        return is_low and self._is_surely_empty
+
+    @property
+    def _is_surely_empty(self) -> bool:
+        allowed = self.queue_allowed
+        return self.queue.delay < allowed // 3 and self.queue.has_been_long(allowed)
 
     def _is_used(self, ended: Round) -> bool:
         """True when the window, and not the application, is what held the sender back (RFC 9002 §7.8)."""
@@ -295,7 +304,8 @@ class PathModel:
 
     def _cut_queue(self, ended: Round, now: int) -> None:
         queue, cuts, window = self.queue, self._cuts, self.window
-        if cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * self.queue_allowed:
+        is_unmoved = cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * self.queue_allowed
+        if is_unmoved or (cuts.count >= _CUTS_AT_LEAST and window <= _LEAST_SEGMENTS * self._segment):
             self._seek()
             return
         least = _LEAST_CUT if not cuts.count else _LEAST_FURTHER_CUT
@@ -310,7 +320,9 @@ class PathModel:
         self.window = max(self.window, self._quiet.restored or 0)
         is_less = self.floor.is_below(ended.loss, segments)
         may_learn = self._quiet.end(ended, is_less=is_less, now=now)
-        if may_learn and segments >= _LEAST_SEGMENTS and self.queue.delay < self.queue_allowed // 3:
+        is_short = self.queue.delay < self.queue_allowed // 3
+        is_believable = self._is_surely_empty or ended.loss < self.floor.share + _MOST_RISE
+        if may_learn and segments >= _LEAST_SEGMENTS and is_short and is_believable:
             self.floor.learn(min(ended.loss, self.floor.share + _MOST_RISE), segments)
 
     def _begin(self, *, is_blind: bool = False) -> None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from math import isqrt
 
+from surewire.core.congestion.bandwidth import RecentMost
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
 _REFERENCE_QUEUE = 10 * NS_PER_MS  # for a flow of this rate; it goes with the inverse square root of the rate
 _REFERENCE_RATE = 2_500_000  # bytes a second
 _LEAST_QUEUE = 4 * NS_PER_MS  # hosts that share processors are late by this much
+_MOST_QUEUE = 30 * NS_PER_MS
 _LEAST_PART = 16  # of the round trip: over long ones, gaps and bursts go around for long
 _LOOK_EVERY = 10 * NS_PER_S  # without a sight of the empty path
 
@@ -32,6 +34,7 @@ class QueueDelay:
         self.delay = 0  # the part of it that is a queue's
         self.before = 0  # the same of the round before
         self._base_at = 0
+        self._longest = RecentMost()
 
     def on_first(self, rtt: int) -> None:
         """Go by this round trip until a round has ended."""
@@ -51,7 +54,7 @@ class QueueDelay:
         """The longest queue (ns) to be borne by who has `window` bytes on the way."""
         rate = max(window * NS_PER_S // max(self.rtt, 1), 1)
         scaled = isqrt(_REFERENCE_QUEUE * _REFERENCE_QUEUE * _REFERENCE_RATE // rate)
-        return max(min(scaled, self.base // 2), self.base // _LEAST_PART, _LEAST_QUEUE) + noise
+        return max(min(scaled, self.base // 2, _MOST_QUEUE), self.base // _LEAST_PART, _LEAST_QUEUE) + noise
 
     def on_round(self, ended: Round, *, noise: int, now: int) -> None:
         """Take a round."""
@@ -61,6 +64,14 @@ class QueueDelay:
             # A median of few round trips may be too low by chance, and the least of many such ones is.
             self.base = min(self.base, ended.rtt + noise // 2)
         self.before, self.delay = self.delay, max(ended.rtt - self.base, 0)
+        self._longest.take(self.delay, now=now)
+
+    def has_been_long(self, allowed: int) -> bool:
+        """True when a queue of half of `allowed` (ns) was seen in the last seconds: then a short one is known for one.
+
+        Who joins a queue that is full all the time takes it for the path, and its losses for the path's.
+        """
+        return 2 * self._longest.most >= allowed
 
     def is_look_due(self, now: int) -> bool:
         """True when the empty path was not seen for long."""

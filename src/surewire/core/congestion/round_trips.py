@@ -16,6 +16,7 @@ from typing import NamedTuple
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 
 _ENOUGH_SAMPLES = 16
+_KNOWN_SAMPLES = 8  # from here on their variation is known
 _ENOUGH_ROUNDS = 4
 _SETTLING_DEVIATIONS = 3  # mean deviations of the round trip after which the first answers are typical ones
 _LATE_DEVIATIONS = 24  # of the round trip: three of them are the eighth by which losses are known later than arrivals
@@ -47,23 +48,27 @@ class Round(NamedTuple):
 
 
 class RoundTrips:
-    """Gathers rounds. `phase` is the mark that bytes sent now carry; `jitter` what round trips vary by in any case."""
+    """Gathers rounds. `phase` is the mark that bytes sent now carry."""
 
     def __init__(self) -> None:
         self.phase = 0
-        self.jitter = 0  # smallest mean deviation that any round ended with, ns: what is there without a queue
         self._since = 0  # bytes with a lower mark were sent before the last change
         self._round = 0  # the round ends when bytes with this mark, or a higher one, are settled
         self._is_settling = False
         self._seen_at: int | None = None  # when the first bytes sent after the change were acknowledged
         self._began_at = 0  # when the round did
         self._rtt = 0  # of the last round: where some datagrams overtake others, the first answer comes too soon
-        self._rttvar = 0
+        self._jitter = _Jitter()
         self._rtts: list[int] = []
         self._outcomes: dict[int, list[int]] = {}  # by mark: bytes acknowledged, and lost
         self._acked = self._used = 0
         self._is_app_limited = False
         self._rounds = 0
+
+    @property
+    def jitter(self) -> int:
+        """What round trips vary by in any case, ns: the smallest mean deviation that any round ended with."""
+        return self._jitter.value
 
     def begin(self) -> None:
         """The window has been changed: what was sent before does not count any more."""
@@ -85,7 +90,7 @@ class RoundTrips:
 
     def on_rtt(self, rtt: int, *, rttvar: int) -> None:
         """Take a round trip and the smoothed mean deviation (ns)."""
-        self._rttvar = rttvar
+        self._jitter.on_rtt(rttvar)
         self._rtts.append(rtt)
 
     def on_lost(self, outcomes: list[PhaseOutcome]) -> None:
@@ -113,8 +118,7 @@ class RoundTrips:
         self.phase += 1
         self._round = self.phase
         self._began_at = sample.now
-        if self._rttvar and not 0 < self.jitter <= self._rttvar:
-            self.jitter = self._rttvar
+        self._jitter.on_round()
         samples = len(self._rtts)
         is_clear = samples >= _ENOUGH_SAMPLES or self._rounds >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
         if not samples or not is_clear:
@@ -153,6 +157,25 @@ class RoundTrips:
             self._began_at = now
         self._outcomes.clear()
         self._clear()
+
+
+class _Jitter:
+    """The smallest mean deviation; of the first few round trips the present one, as it starts as half of the first."""
+
+    __slots__ = ("_rttvar", "_samples", "value")
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._rttvar = 0
+        self._samples = 0
+
+    def on_rtt(self, rttvar: int) -> None:
+        self._rttvar = rttvar
+        self._samples += 1
+
+    def on_round(self) -> None:
+        if self._samples < _KNOWN_SAMPLES or (self._rttvar and not 0 < self.value <= self._rttvar):
+            self.value = self._rttvar
 
 
 def median(values: list[int]) -> int:

@@ -96,6 +96,11 @@ class StartUp:
             self.is_over_by = "plateau"
 
     @property
+    def share(self) -> float:
+        """Share that was lost in the rounds that grew; theirs is the path's, as the queue was short."""
+        return self._lost / self._sent if self._sent else 0.0
+
+    @property
     def evidence(self) -> float:
-        """Segments that `loss` rests on."""
+        """Segments that `share` rests on."""
         return self._sent

@@ -82,9 +82,9 @@ def test_acknowledgments_that_come_together_end_start_up_with_a_window_that_was_
         acknowledge(model, phase - 1, rtt=2 * RTT, rttvar=RTT // 4, now=now)
     assert is_in(model, Mode.STARTUP)
     reached = model.cwnd
-    for _ in range(3):  # a round has ended, and it is known
+    for _ in range(9):  # a round has ended, and it is known
         now += gap
-        acknowledge(model, phase, rtt=2 * RTT, rttvar=MS // 10, now=now)
+        acknowledge(model, phase, rtt=6 * RTT, rttvar=MS // 10, now=now)
     assert not is_in(model, Mode.STARTUP)
     assert 2 * SEGMENT <= model.window <= 3 * reached
     for _ in range(10):

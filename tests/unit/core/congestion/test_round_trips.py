@@ -208,11 +208,20 @@ def test_the_noise_of_a_median_falls_with_the_root_of_the_samples() -> None:
 
 def test_the_jitter_is_what_is_there_without_a_queue() -> None:
     flow = Flow()
-    flow.ended(rttvar=3 * MS)
+    for _ in range(10):
+        flow.ended(rttvar=3 * MS)
     flow.ended(rttvar=9 * MS)
     assert flow.rounds.jitter == 3 * MS
     flow.ended(rttvar=1 * MS)
     assert flow.rounds.jitter == 1 * MS
+
+
+def test_of_the_first_few_round_trips_the_present_variation_counts() -> None:
+    """It starts as half of the first one, and that may have been one datagram that overtook all others."""
+    flow = Flow()
+    flow.ended(rttvar=MS // 2)
+    flow.ended(rttvar=4 * MS)
+    assert flow.rounds.jitter == 4 * MS
 
 
 def test_a_round_says_whether_the_application_had_nothing_to_send_at_any_time() -> None:
