@@ -13,7 +13,7 @@ from collections import deque
 from surewire.core.units import NS_PER_S
 
 _EPOCH = 4 * NS_PER_S
-_ROUNDS = 10  # the window, as long as the gain cycle and a little more
+_ROUNDS = 10  # the window of the maximum
 
 
 class BandwidthFilter:
