@@ -33,7 +33,7 @@ class NativeConfig:
 
     Attributes:
         transport: the limits of the protocol core. `receive_window` is also the most memory that what arrived and was
-            not read takes, holes included.
+            not read takes, holes included; bytes that go straight into a sink take none, and have eight windows.
         congestion: the controller of what is sent.
         max_rate: bytes of the stream a second that are sent at most, whatever the controller allows; None: no limit.
         send_buffer: bytes written and not acknowledged that are kept, those of files not counted.
