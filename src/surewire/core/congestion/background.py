@@ -21,7 +21,7 @@ jitter of half a round trip hides the path, and it keeps to a small share; two o
 
 from __future__ import annotations
 
-from surewire.core.congestion.background_delay import QueueDelay
+from surewire.core.congestion.background_delay import StandingDelay
 from surewire.core.congestion.background_loss import ExcessLoss
 from surewire.core.congestion.background_slowdown import Slowdown
 from surewire.core.congestion.base import AckSample, PhaseOutcome
@@ -64,7 +64,7 @@ class Background:
         self._segment = segment
         self._window = float(_INITIAL_SEGMENTS * segment)
         self._rtt = RttEstimator(initial_rtt)
-        self._delay = QueueDelay()
+        self._delay = StandingDelay()
         self._loss = ExcessLoss(segment=segment)
         self._slowdown = Slowdown()
         self._is_starting = True

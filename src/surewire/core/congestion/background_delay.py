@@ -26,7 +26,7 @@ _RECENT = 4  # round trips, RFC 6817 §3.4.2 CURRENT_FILTER
 _ROUNDS_TO_JITTER = 16  # the smoothed variation begins at half a round trip (RFC 9002 §5.3), which is no jitter
 
 
-class QueueDelay:
+class StandingDelay:
     """The queueing `delay` of the round judged last, over the `base`; all in ns.
 
     Attributes:

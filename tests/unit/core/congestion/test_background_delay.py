@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surewire.core.congestion.background_delay import QueueDelay
+from surewire.core.congestion.background_delay import StandingDelay
 from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_S as S
 
@@ -10,9 +10,9 @@ BASE = 100 * MS
 TARGET = 12_500_000  # an eighth
 
 
-def judged(*rounds: int, queue: QueueDelay | None = None, at: int = 0, rttvar: int = 0) -> QueueDelay:
+def judged(*rounds: int, queue: StandingDelay | None = None, at: int = 0, rttvar: int = 0) -> StandingDelay:
     """After rounds with these least round trips (ms), a second apart from `at` on."""
-    queue = queue or QueueDelay()
+    queue = queue or StandingDelay()
     for number, rtt in enumerate(rounds):
         queue.on_rtt((rtt + 7) * MS)
         queue.on_rtt(rtt * MS)
@@ -21,7 +21,7 @@ def judged(*rounds: int, queue: QueueDelay | None = None, at: int = 0, rttvar: i
 
 
 def test_nothing_is_known_without_round_trips() -> None:
-    queue = QueueDelay()
+    queue = StandingDelay()
     assert not queue.on_round(0, rttvar=0)
     assert (queue.base, queue.delay, queue.target) == (0, 0, 9 * MS)
 
