@@ -72,13 +72,14 @@ def test_a_short_buffer_is_enough() -> None:
     assert link.drop_share(2, 7) <= 0.03
 
 
+@pytest.mark.xfail(strict=True, reason="21% is dropped with this seed, by a bucket of 8 datagrams")
 def test_a_policer_is_obeyed() -> None:
     """10 Mbit/s for 10 ms. No queue shows it, but the loss of what is beyond it. Seen: 85%, 8 to 21% dropped."""
     rate = RATE // 2
     forward = LinkConfig(rate=10 * rate, delay=25 * MS, policer=Policer(rate=rate, burst=rate // 8 // 100))
     link = SharedLink(forward, LinkConfig(delay=25 * MS), (Native(),), seed=1).run(10)
     assert link.rates(2, 10)[0] >= 0.75 * FULL / 2
-    assert link.drop_share(2, 10) <= 0.3
+    assert link.drop_share(2, 10) <= 0.2
 
 
 def test_two_come_to_equal_parts() -> None:

@@ -41,14 +41,24 @@ def sent_per_byte(transfer: NativeSimulation) -> float:
     return (size + transfer.client.stats().retransmitted_bytes) / size
 
 
-# What the queue drops while the rate is not known yet counts, too: start-up overshoots this short queue by up to ten
-# products, about 0.4 MB.
+OVERSHOT = "start-up overshoots a queue of one product at a short round trip by about 0.4 MB"
+
+
+# What the queue drops while the rate is not known yet counts, too: 2% of 4 MB.
+@pytest.mark.xfail(strict=True, reason=OVERSHOT)
 @pytest.mark.parametrize(
-    ("loss", "nbytes", "most"), [(0.01, 4_000_000, 1.15), (0.1, 4_000_000, 1.15), (0.3, 2_000_000, 1.2)]
+    ("loss", "nbytes", "most"), [(0.01, 4_000_000, 1.03), (0.1, 4_000_000, 1.03), (0.3, 2_000_000, 1.03)]
 )
 def test_bytes_sent_for_each_byte_stay_near_the_bound_of_the_loss(loss: float, nbytes: int, most: float) -> None:
     ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
     assert 0.97 < median(ratios) * (1 - loss) <= most, ratios
+
+
+@pytest.mark.parametrize(("loss", "nbytes"), [(0.01, 4_000_000), (0.1, 4_000_000), (0.3, 2_000_000)])
+def test_start_up_overshoots_once_and_no_more(loss: float, nbytes: int) -> None:
+    """What stands meanwhile: see the one before."""
+    ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
+    assert median(ratios) * (1 - loss) <= 1.15, ratios
 
 
 def test_few_bytes_are_sent_again_for_nothing_on_a_jittery_path() -> None:

@@ -50,12 +50,14 @@ def test_without_a_controller_most_is_sent_in_vain() -> None:
     assert sender.udp_bytes > 2 * SIZE
 
 
-@pytest.mark.parametrize("name", list(CONTROLLED))
+RARE = pytest.mark.xfail(strict=True, reason="start-up overshoots where only every fourth packet is acknowledged")
+
+
+@pytest.mark.parametrize("name", [pytest.param("model", marks=RARE), "cubic", "newreno"])
 def test_with_one_the_bottleneck_is_used_and_not_flooded(name: str) -> None:
     sender, seconds, bottleneck = run(StreamerConfig(congestion=CONTROLLED[name]))
-    # Start-up overshoots once, and by much where acknowledgments are as rare as here: every fourth packet.
-    assert bottleneck.queue_dropped <= 0.5 * bottleneck.delivered
-    assert sender.udp_bytes <= 1.5 * SIZE
+    assert bottleneck.queue_dropped <= 0.25 * bottleneck.delivered  # start-up overshoots once
+    assert sender.udp_bytes <= 1.3 * SIZE
     assert seconds <= 1.3 * bound_s(0) + 2 * RTT / NS_PER_S
 
 
