@@ -6,7 +6,8 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from ends import CONFIRMED, measured, run, say_port
+from async_ends import run
+from ends import CONFIRMED, measured, say_port
 from native_options import add_options, keywords
 
 from surewire import aio
@@ -47,13 +48,5 @@ async def _recv_file(file: Path, args: argparse.Namespace) -> None:
             await done
 
 
-def _send(file: Path, port: int, args: argparse.Namespace) -> None:
-    asyncio.run(_send_file(file, port, args))
-
-
-def _recv(file: Path, args: argparse.Namespace) -> None:
-    asyncio.run(_recv_file(file, args))
-
-
 if __name__ == "__main__":
-    run(_send, _recv, add_options)
+    run(_send_file, _recv_file, add_options)

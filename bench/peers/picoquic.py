@@ -21,7 +21,8 @@ from aiopquic.asyncio.protocol import QuicConnectionProtocol
 from aiopquic.asyncio.server import serve
 from aiopquic.quic.configuration import QuicConfiguration
 from aiopquic.quic.events import ConnectionTerminated, StreamDataReceived
-from ends import CONFIRMED, chunks, free_port, measured, run, say_port
+from async_ends import run
+from ends import CONFIRMED, chunks, free_port, measured, say_port
 
 _WINDOW = 16 << 20
 _ALPN = ["bench"]
@@ -110,13 +111,5 @@ async def _recv_file(file: Path, args: argparse.Namespace) -> None:
     server.close()
 
 
-def _send(file: Path, port: int, args: argparse.Namespace) -> None:
-    asyncio.run(_send_file(file, port, args))
-
-
-def _recv(file: Path, args: argparse.Namespace) -> None:
-    asyncio.run(_recv_file(file, args))
-
-
 if __name__ == "__main__":
-    run(_send, _recv, _options)
+    run(_send_file, _recv_file, _options)

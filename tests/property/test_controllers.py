@@ -42,16 +42,15 @@ class ControllerHistory(RuleBasedStateMachine):
         for _ in range(times):
             self.controller.on_rtt(rtt, rttvar=rtt * share // 4, phase=self.controller.phase)
 
-    @rule(pause=TIMES, rate=RATES, more=RATES, in_flight=RATES, flags=FLAGS, shares=SHARES)
+    @rule(pause=TIMES, rate=RATES, in_flight=RATES, flags=FLAGS, shares=SHARES)
     def acknowledge(
-        self, pause: int, rate: int, more: int, in_flight: int, flags: tuple[bool, bool], shares: list[tuple[int, int]]
+        self, pause: int, rate: int, in_flight: int, flags: tuple[bool, bool], shares: list[tuple[int, int]]
     ) -> None:
         self.now += pause
         self.controller.on_ack(
             make_sample(
                 now=self.now,
                 rate=rate,
-                advance_rate=rate + more if rate else 0,
                 is_app_limited=flags[0],
                 round_start=flags[1],
                 bytes_in_flight=in_flight,
@@ -75,7 +74,7 @@ class ControllerHistory(RuleBasedStateMachine):
         for _ in range(rounds):
             self.measure(rtt, 2, 0)
             window = self.controller.cwnd
-            self.acknowledge(pause, window * NS_PER_S // rtt, 0, window, (False, True), [(0, window)])
+            self.acknowledge(pause, window * NS_PER_S // rtt, window, (False, True), [(0, window)])
 
     @invariant()
     def something_may_be_sent(self) -> None:

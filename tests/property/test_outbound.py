@@ -100,12 +100,12 @@ class Network:
             for index in range(run.count):
                 start = run.offset + index * run.segment
                 self.schedule(Data(run.first + index, start, min(start + run.segment, run.stop)))
+        assert self.sender.outbound.log.sent_total == self.bytes_sent
 
     def check(self, run: SentRun) -> None:
         board, rules = self.sender.outbound.scoreboard, self.sender.outbound.rules
         self.bytes_sent += run.nbytes
         assert run.nbytes > 0
-        assert run.sent_total == self.bytes_sent
         assert (run.count - 1) * run.segment < run.nbytes <= run.count * run.segment
         if run.offset >= self.size:
             assert (run.offset, run.stop) == (self.size, self.size + 1)  # the end mark goes alone

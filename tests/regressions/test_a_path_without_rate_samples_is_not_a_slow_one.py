@@ -13,7 +13,7 @@ SEGMENT = 1_000
 
 
 def acknowledged(model: PathModel, nbytes: int, *, rate: int, is_app_limited: bool = False) -> None:
-    sample = RateSample(rate, rate, is_app_limited, True)
+    sample = RateSample(rate, is_app_limited, True)
     model.on_ack(AckSample(NS_PER_MS, sample, nbytes, 0, []))
 
 

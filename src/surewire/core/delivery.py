@@ -4,11 +4,6 @@ A run remembers what had been delivered when it left. When it is acknowledged, t
 between, over the longer of the time it took to send and to acknowledge them, are a sample of what the
 path carries; the longer one, because acknowledgments that arrive bunched would show more than the
 path can do. A sample taken while the application had nothing to send shows the application's rate.
-
-Beside what was delivered, a sample says how far the deliveries advanced in the order of sending. Where
-loss falls behind the bottleneck, that is what the bottleneck let through, the lost included, and unlike
-the delivered bytes it does not vary with the luck of the draw. Where a full queue drops, it is only
-what was sent; so it is of use together with a bound on the loss that is no congestion (see `model`).
 """
 
 from __future__ import annotations
@@ -23,7 +18,6 @@ class RateSample(NamedTuple):
     """One measurement."""
 
     delivery_rate: int  # bytes a second; 0 when the interval was too short to say
-    advance_rate: int  # the same, with what was lost in between
     is_app_limited: bool
     round_start: bool  # True for the first sample of a round trip
 
@@ -31,11 +25,10 @@ class RateSample(NamedTuple):
 class DeliverySampler:
     """Counts delivered bytes and turns acknowledged runs into rate samples."""
 
-    __slots__ = ("_advanced", "_app_limited_until", "_delivered_at", "_first_sent_at", "_next_round", "delivered")
+    __slots__ = ("_app_limited_until", "_delivered_at", "_first_sent_at", "_next_round", "delivered")
 
     def __init__(self, now: int) -> None:
         self.delivered = 0
-        self._advanced = 0  # what had been sent up to the furthest delivery, that included
         self._delivered_at = now
         self._first_sent_at = now
         self._app_limited_until = 0  # samples of runs sent before this much was delivered are the application's
@@ -47,7 +40,6 @@ class DeliverySampler:
             self._first_sent_at = self._delivered_at = now
         return Snapshot(
             self.delivered,
-            self._advanced,
             self._delivered_at,
             self._first_sent_at,
             self.delivered < self._app_limited_until,
@@ -66,19 +58,16 @@ class DeliverySampler:
         """
         for run in runs:
             self.delivered += run.nbytes
-            if run.sent_total > self._advanced:
-                self._advanced = run.sent_total
         before = latest.snapshot
         send_elapsed = latest.sent_at - before.first_sent_at
         ack_elapsed = now - before.delivered_at
         self._delivered_at = now
         self._first_sent_at = latest.sent_at
         interval = max(send_elapsed, ack_elapsed)
-        rate = advance = 0
+        rate = 0
         if interval >= max(shortest, 1):
             rate = (self.delivered - before.delivered) * NS_PER_S // interval
-            advance = (self._advanced - before.advanced) * NS_PER_S // interval
         round_start = before.delivered >= self._next_round
         if round_start:
             self._next_round = self.delivered
-        return RateSample(rate, advance, before.is_app_limited, round_start)
+        return RateSample(rate, before.is_app_limited, round_start)

@@ -103,7 +103,6 @@ class Flight:
             segment=segment,
             sent_at=now,
             retransmission=retransmission,
-            sent_total=self.log.sent_total + stop - start,
             snapshot=self.sampler.snapshot(
                 now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
             ),

@@ -39,7 +39,6 @@ class Snapshot(NamedTuple):
     """What the delivery-rate sampler knew when the run was sent (see `delivery`)."""
 
     delivered: int
-    advanced: int
     delivered_at: int
     first_sent_at: int
     is_app_limited: bool
@@ -57,7 +56,6 @@ class SentRun:
         "retransmission",
         "segment",
         "sent_at",
-        "sent_total",
         "snapshot",
         "state",
     )
@@ -72,7 +70,6 @@ class SentRun:
         segment: int,
         sent_at: int,
         retransmission: bool,
-        sent_total: int,
         snapshot: Snapshot,
         state: RunState = RunState.IN_FLIGHT,
     ) -> None:
@@ -83,7 +80,6 @@ class SentRun:
         self.segment = segment
         self.sent_at = sent_at
         self.retransmission = retransmission
-        self.sent_total = sent_total  # bytes of all transmissions up to and with this one
         self.snapshot = snapshot
         self.state = state
 
@@ -109,13 +105,11 @@ class SentRun:
             segment=self.segment,
             sent_at=self.sent_at,
             retransmission=self.retransmission,
-            sent_total=self.sent_total,
             snapshot=self.snapshot,
             state=self.state,
         )
         self.count = count
         self.nbytes = kept
-        self.sent_total -= rest.nbytes
         return rest
 
 
@@ -192,7 +186,7 @@ class SentLog:
         page.firsts.append(run.first)
         self.next_number = run.first + run.count
         self.newest_sent_at = run.sent_at
-        self.sent_total = run.sent_total
+        self.sent_total += run.nbytes
         self.bytes_in_flight += run.nbytes
 
     def oldest_in_flight(self) -> SentRun | None:

@@ -60,12 +60,6 @@ class CipherState:
         self._nonce += 1
         return plaintext
 
-    def rekey(self) -> None:
-        """Rekey: the next key in the place of this one; the nonce goes on (§11.3)."""
-        if self.key is None:
-            raise LocalProtocolError("there is no key to replace yet")
-        self.key = rekeyed(self._cipher, self.key)
-
     def copy(self) -> CipherState:
         """Another one that goes its own way from here."""
         return CipherState(self._cipher, self.key, self._nonce)

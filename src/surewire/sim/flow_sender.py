@@ -189,7 +189,7 @@ class FlowSender:
         is_round_over = transmission >= self._round_ends
         if is_round_over:
             self._round_ends = self.stats.sent
-        rate = RateSample(delivery_rate=0, advance_rate=0, is_app_limited=False, round_start=is_round_over)
+        rate = RateSample(delivery_rate=0, is_app_limited=False, round_start=is_round_over)
         acked = sum(outcome.acked for outcome in outcomes)
         return AckSample(now, rate, acked, len(self._in_flight) * MSS, outcomes)
 

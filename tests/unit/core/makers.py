@@ -20,7 +20,6 @@ def make_run(
     offset: int | None = None,
     sent_at: int = 0,
     retransmission: bool = False,
-    sent_total: int | None = None,
     snapshot: Snapshot = NO_SNAPSHOT,
 ) -> SentRun:
     """`count` full segments (the last shorter if `nbytes` says so), by default where their numbers put them."""
@@ -33,7 +32,6 @@ def make_run(
         segment=segment,
         sent_at=sent_at,
         retransmission=retransmission,
-        sent_total=first * segment + size if sent_total is None else sent_total,
         snapshot=snapshot,
     )
 
@@ -47,21 +45,15 @@ def make_sample(
     *,
     now: int,
     rate: int,
-    advance_rate: int | None = None,
     is_app_limited: bool = False,
     round_start: bool = False,
     bytes_in_flight: int = 0,
     outcomes: list[PhaseOutcome],
 ) -> AckSample:
-    """What one acknowledgment says; without loss what advanced is what was delivered."""
+    """What one acknowledgment says."""
     return AckSample(
         now=now,
-        rate=RateSample(
-            delivery_rate=rate,
-            advance_rate=rate if advance_rate is None else advance_rate,
-            is_app_limited=is_app_limited,
-            round_start=round_start,
-        ),
+        rate=RateSample(delivery_rate=rate, is_app_limited=is_app_limited, round_start=round_start),
         acked=sum(outcome.acked for outcome in outcomes),
         bytes_in_flight=bytes_in_flight,
         outcomes=outcomes,

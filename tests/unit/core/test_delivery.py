@@ -66,18 +66,6 @@ def test_bunched_acknowledgments_show_no_more_than_was_sent() -> None:
     assert flow.acknowledge(1, 2, 3, 4, 5, now=501 * MS).delivery_rate == 5000 * 1000 // 500  # 500 - 0 ms sent
 
 
-def test_the_advance_rate_counts_what_was_lost_in_between() -> None:
-    flow = Flow()
-    for _ in range(4):
-        flow.send(0)
-    sample = flow.acknowledge(0, 3, now=100 * MS)
-    assert (sample.delivery_rate, sample.advance_rate) == (20_000, 40_000)
-    flow.send(100 * MS)
-    sample = flow.acknowledge(1, now=150 * MS)  # late, not lost: it advances nothing
-    assert sample.delivery_rate == 3000 * 1000 // 150
-    assert sample.advance_rate == 4000 * 1000 // 150
-
-
 def test_an_interval_shorter_than_the_round_trip_says_nothing() -> None:
     flow = Flow()
     flow.send(0)

@@ -165,20 +165,6 @@ def test_rekey_is_the_cipher_of_zeros_under_the_last_nonce(cipher: Cipher) -> No
     # §4.2, spelled out: 32 zero bits and 64 one bits are the same in either byte order
     expected = cipher.aead(PSK).encrypt(bytes(4) + b"\xff" * 8, bytes(32), b"")[:32]
     assert rekeyed(cipher, PSK) == expected
-    state, other = CipherState(cipher, PSK), CipherState(cipher, PSK)
-    assert other.decrypt(b"a", state.encrypt(b"a", b"before")) == b"before"
-    state.rekey()
-    assert state.key == expected
-    late = state.encrypt(b"a", b"after")
-    with pytest.raises(HandshakeFailed):
-        other.decrypt(b"a", late)
-    other.rekey()
-    assert other.decrypt(b"a", late) == b"after"
-
-
-def test_a_key_that_is_not_there_cannot_be_replaced() -> None:
-    with pytest.raises(LocalProtocolError):
-        CipherState(AESGCM).rekey()
 
 
 def test_the_last_nonce_is_kept_for_the_rekey() -> None:

@@ -24,11 +24,10 @@ from __future__ import annotations
 from surewire.core.congestion.background_delay import StandingDelay
 from surewire.core.congestion.background_loss import ExcessLoss
 from surewire.core.congestion.background_slowdown import Slowdown
-from surewire.core.congestion.base import AckSample, PhaseOutcome
+from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.congestion.recovery_period import minimum_window, window_is_used
 from surewire.core.rtt import RttEstimator
 from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.errors import ConfigError
 
 _INITIAL_SEGMENTS = 4
 _LEAST_SEGMENTS = 0.5  # of rate; the window itself stays at two
@@ -59,8 +58,7 @@ class Background:
         Raises:
             ConfigError: one of them is not positive.
         """
-        if segment <= 0 or initial_rtt <= 0:
-            raise ConfigError("a segment and the initial round trip must be positive")
+        check_start(segment, initial_rtt)
         self._segment = segment
         self._window = float(_INITIAL_SEGMENTS * segment)
         self._rtt = RttEstimator(initial_rtt)
@@ -84,11 +82,6 @@ class Background:
     @property
     def phase(self) -> int:
         return self._loss.phase
-
-    @property
-    def loss_floor(self) -> float:
-        """The share of bytes that is lost whatever we do, 0 to 0.15."""
-        return self._loss.floor
 
     def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
         """Take a round trip."""

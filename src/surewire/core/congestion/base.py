@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from surewire.core.delivery import RateSample
+from surewire.errors import ConfigError
 
 
 class PhaseOutcome(NamedTuple):
@@ -70,3 +71,13 @@ class CongestionController(Protocol):
 
     def on_segment(self, segment: int) -> None:
         """Segments sent from now on have up to `segment` bytes: the path was found to carry longer ones, or fewer."""
+
+
+def check_start(segment: int, initial_rtt: int) -> None:
+    """Refuse a segment (bytes) and a first guess of the round trip (ns) that no controller can start from.
+
+    Raises:
+        ConfigError: one of them is not positive.
+    """
+    if segment <= 0 or initial_rtt <= 0:
+        raise ConfigError("a segment and the initial round trip must be positive")

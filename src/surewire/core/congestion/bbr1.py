@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from surewire.core.congestion.base import AckSample, PhaseOutcome
+from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.units import NS_PER_MS, NS_PER_S
-from surewire.errors import ConfigError
 
 # All sections are the draft's. Gains are per cent.
 _HIGH_GAIN = 289  # §4.1.1.1: 2 / ln 2, the least that doubles the rate each round trip
@@ -61,8 +60,7 @@ class Bbr1:
         Raises:
             ConfigError: one of them is not positive.
         """
-        if segment <= 0 or initial_rtt <= 0:
-            raise ConfigError("a segment and the initial round trip must be positive")
+        check_start(segment, initial_rtt)
         self.mode = _STARTUP
         self.cwnd = _INITIAL_SEGMENTS * segment
         self.phase = 0

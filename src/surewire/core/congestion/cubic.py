@@ -12,7 +12,7 @@ What the RFC leaves open or says it should do, and is done here:
 
 from __future__ import annotations
 
-from surewire.core.congestion.base import AckSample, PhaseOutcome
+from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.congestion.cubic_curve import BETA, CubicCurve
 from surewire.core.congestion.hystart import CSS_GROWTH_DIVISOR, HyStart
 from surewire.core.congestion.recovery_period import (
@@ -23,7 +23,6 @@ from surewire.core.congestion.recovery_period import (
     window_is_used,
 )
 from surewire.core.units import NS_PER_MS
-from surewire.errors import ConfigError
 
 _MAX_TARGET = 1.5  # §4.2, windows
 
@@ -39,8 +38,7 @@ class Cubic:
         Raises:
             ConfigError: one of them is not positive.
         """
-        if segment <= 0 or initial_rtt <= 0:
-            raise ConfigError("a segment and the initial round trip must be positive")
+        check_start(segment, initial_rtt)
         self._segment = segment
         self._window = float(initial_window(segment))
         self._ssthresh: float | None = None

@@ -7,7 +7,7 @@ acknowledgments, so a receiver that delays them slows nothing down. ECN is not r
 
 from __future__ import annotations
 
-from surewire.core.congestion.base import AckSample, PhaseOutcome
+from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.congestion.recovery_period import (
     RecoveryPeriod,
     initial_window,
@@ -16,7 +16,6 @@ from surewire.core.congestion.recovery_period import (
     window_is_used,
 )
 from surewire.core.units import NS_PER_MS
-from surewire.errors import ConfigError
 
 
 class NewReno:
@@ -35,8 +34,7 @@ class NewReno:
         Raises:
             ConfigError: one of them is not positive.
         """
-        if segment <= 0 or initial_rtt <= 0:
-            raise ConfigError("a segment and the initial round trip must be positive")
+        check_start(segment, initial_rtt)
         self.cwnd = initial_window(segment)
         self.ssthresh: int | None = None
         self._segment = segment

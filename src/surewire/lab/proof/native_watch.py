@@ -1,7 +1,7 @@
 """Watches native connections one by one, and the endpoint that they belong to, as `session_checker` does a session.
 
 A connection is driven by its endpoint and not by the network, so it is watched from inside: `watched_connections`
-makes a class of connections whose calls pass a `Watched` each. The endpoint around them has no state of its own;
+makes a class of connections whose calls pass a `Watch` each. The endpoint around them has no state of its own;
 `watched_endpoint` holds it to what every session is held to: time, timers that give way, an end of what it sends, no
 exception, and its limits.
 """
@@ -13,9 +13,9 @@ from typing import Any
 
 from surewire.core.events import Event
 from surewire.core.state import SEALED, State
-from surewire.core.trains import Address, Buffer, Train
+from surewire.core.trains import Address, Train
 from surewire.core.units import NS_PER_S
-from surewire.lab.proof.session_checker import Level, Limits, Watched
+from surewire.lab.proof.session_checker import Level, Limits, Watch, Watched
 from surewire.lab.proof.violations import Findings
 from surewire.native.admission import AdmissionConfig
 from surewire.native.config import NativeConfig
@@ -56,7 +56,7 @@ def watched_connections(
         def __init__(self, peer: Address, opening: Any, *, config: NativeConfig, **others: Any) -> None:
             super().__init__(peer, opening, config=config, **others)
             name = "client's connection" if isinstance(opening, ClientOpening) else "server's connection"
-            self._checked_by = Watched(
+            self._checked_by = Watch(
                 name, _Unwatched(self, kind), connection_limits(self, config), findings, clock=clock
             )
 
@@ -84,7 +84,7 @@ def watched_connections(
 
 
 class _Unwatched:
-    """A connection's own calls, past the watch."""
+    """A connection's own calls, past the watch. What came is taken by `Watch.take`, in a connection's own way."""
 
     def __init__(self, connection: Connection, kind: type[Connection]) -> None:
         self._connection = connection
@@ -93,9 +93,6 @@ class _Unwatched:
     @property
     def state(self) -> State:
         return self._connection.state
-
-    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
-        raise NotImplementedError("a connection is handed slots, by `Watched.take`")
 
     def handle_timeout(self, *, now: int) -> None:
         self._kind.handle_timeout(self._connection, now=now)

@@ -1,5 +1,7 @@
 """Watches a session through the calls of its driver: `Watched` is an endpoint around an endpoint.
 
+`Watch` is all of it but how datagrams come in, for sessions that take them in a way of their own.
+
 Checked after each call, from outside, by what is public:
 
 * a timer is never further off than stated, an open session that waits for the peer always has one, and a deadline that
@@ -34,11 +36,23 @@ Level = tuple[str, int, int]
 """What is kept, how much of it now, and how much it may be."""
 
 
-class WatchedSession(Endpoint, Protocol):
-    """An endpoint that shows its state."""
+class Session(Protocol):
+    """What a driver calls whatever came, and the state that it leads to."""
 
     @property
     def state(self) -> State: ...
+
+    def handle_timeout(self, *, now: int) -> None: ...
+
+    def poll_transmit(self, *, now: int) -> Train | None: ...
+
+    def poll_timeout(self) -> int | None: ...
+
+    def poll_event(self) -> Event | None: ...
+
+
+class SessionEndpoint(Endpoint, Session, Protocol):
+    """An endpoint that shows its state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +76,13 @@ class Limits:
     max_trains: int = 20_000
 
 
-class Watched:
+class Watch:
     """Passes every call on to `session` and checks what came of it."""
 
     def __init__(
         self,
         name: str,
-        session: WatchedSession,
+        session: Session,
         limits: Limits,
         findings: Findings,
         *,
@@ -99,12 +113,8 @@ class Watched:
         self._has_said_closed = False
         self._is_silent = False  # closed, and has had its last word
 
-    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
-        """As the session's."""
-        self.take("handle_datagrams", lambda: self._session.handle_datagrams(buffer, stride, source, now=now), now=now)
-
     def take(self, call: str, action: Callable[[], None], *, now: int) -> None:
-        """Let the session take something that came, by a call of its own (`call` is its name)."""
+        """Let the session take something that came: `action` makes the call, `call` is its name."""
         self._begin(now)
         self._rings = 0
         try:
@@ -208,6 +218,27 @@ class Watched:
 
     def _add(self, rule: str, what: str) -> Violation:
         return self._findings.add(rule, f"{self._name} {what}", self._now)
+
+
+class Watched(Watch):
+    """A watched endpoint, to be driven in its place."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: SessionEndpoint,
+        limits: Limits,
+        findings: Findings,
+        *,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        """A watch over an open session: see `Watch`."""
+        super().__init__(name, endpoint, limits, findings, clock=clock)
+        self._endpoint = endpoint
+
+    def handle_datagrams(self, buffer: Buffer, stride: int, source: Address, *, now: int) -> None:
+        """As the endpoint's."""
+        self.take("handle_datagrams", lambda: self._endpoint.handle_datagrams(buffer, stride, source, now=now), now=now)
 
 
 @cache
