@@ -29,7 +29,7 @@ class ControllerHistory(RuleBasedStateMachine):
         self.now = 0
         self.name = name
         self.segment = segment
-        self.controller = Congestion(name).make(segment=segment, max_train=44 * segment, initial_rtt=rtt)
+        self.controller = Congestion(name).make(segment=segment, initial_rtt=rtt)
 
     def outcomes(self, shares: list[tuple[int, int]], *, is_loss: bool) -> list[PhaseOutcome]:
         phase = self.controller.phase
@@ -40,7 +40,7 @@ class ControllerHistory(RuleBasedStateMachine):
     @rule(rtt=RTTS, times=st.integers(1, 20), share=st.integers(0, 4))
     def measure(self, rtt: int, times: int, share: int) -> None:
         for _ in range(times):
-            self.controller.on_rtt(rtt, rttvar=rtt * share // 4, phase=self.controller.phase)
+            self.controller.on_rtt(rtt, rttvar=rtt * share // 4, sent_at=0)
 
     @rule(pause=TIMES, rate=RATES, in_flight=RATES, flags=FLAGS, shares=SHARES)
     def acknowledge(

@@ -25,7 +25,7 @@ class PathModelHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.segment = FIRST_SEGMENT
-        self.model = PathModel(segment=FIRST_SEGMENT, max_train=44 * FIRST_SEGMENT, initial_rtt=150 * NS_PER_MS)
+        self.model = PathModel(segment=FIRST_SEGMENT, initial_rtt=150 * NS_PER_MS)
         self.now = NS_PER_S
         self.fastest = 0  # rate, bytes a second, that a sample has shown
         self.longest = 0  # round trip
@@ -46,7 +46,7 @@ class PathModelHistory(RuleBasedStateMachine):
         phase_before = model.phase
         self.fastest, self.longest = max(self.fastest, rate), max(self.longest, rtt)
         outcomes = self.outcomes(shares, is_loss=False)
-        model.on_rtt(rtt, rttvar=rtt // 3, phase=outcomes[0].phase)
+        model.on_rtt(rtt, rttvar=rtt // 3, sent_at=0)
         model.on_ack(
             make_sample(
                 now=self.now,

@@ -18,18 +18,18 @@ def acknowledged(model: PathModel, nbytes: int, *, rate: int, is_app_limited: bo
 
 
 def test_no_rate_sample_at_all() -> None:
-    model = PathModel(segment=SEGMENT, max_train=65_507, initial_rtt=100 * NS_PER_MS)
+    model = PathModel(segment=SEGMENT, initial_rtt=100 * NS_PER_MS)
     before = model.pacing_rate
-    model.on_rtt(NS_PER_MS, rttvar=NS_PER_MS // 2, phase=0)
+    model.on_rtt(NS_PER_MS, rttvar=NS_PER_MS // 2, sent_at=0)
     acknowledged(model, 20 * SEGMENT, rate=0)
     assert model.pacing_rate >= before
 
 
 def test_an_application_that_says_little() -> None:
     """A few bytes in a round trip are its rate, not the path's."""
-    model = PathModel(segment=SEGMENT, max_train=65_507, initial_rtt=100 * NS_PER_MS)
+    model = PathModel(segment=SEGMENT, initial_rtt=100 * NS_PER_MS)
     before = model.pacing_rate
-    model.on_rtt(100 * NS_PER_MS, rttvar=50 * NS_PER_MS, phase=0)
+    model.on_rtt(100 * NS_PER_MS, rttvar=50 * NS_PER_MS, sent_at=0)
     for _ in range(20):
         acknowledged(model, 64, rate=640, is_app_limited=True)
     assert model.pacing_rate >= before

@@ -127,6 +127,15 @@ def test_a_longer_path_is_no_queue() -> None:
     assert link.rates(8, 12)[0] >= 0.75 * FULL / 2
 
 
+def test_a_path_ten_times_as_long_is_used_after_a_few_round_trips() -> None:
+    """From 20 to 200 ms, both ways, and a queue of 20 ms. Seen: from the fourth round trip on, 0.6% dropped."""
+    longer = (Change(at=3 * S, delay=100 * MS),)
+    back = LinkConfig(rate=RATE, delay=10 * MS, changes=longer)
+    link = SharedLink(replace(back, queue=RATE // 8 // 50), back, [Native()], seed=1).run(6)
+    assert link.rates(4.2, 6)[0] >= 0.85 * FULL
+    assert link.drop_share(3, 6) <= 0.05
+
+
 def test_after_an_outage_everything_is_as_before() -> None:
     """Three seconds of nothing. Seen: 99% from one second after it."""
     link = shared(blackouts=((3 * S, 6 * S),)).run(10)

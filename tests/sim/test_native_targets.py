@@ -41,24 +41,21 @@ def sent_per_byte(transfer: NativeSimulation) -> float:
     return (size + transfer.client.stats().retransmitted_bytes) / size
 
 
-OVERSHOT = "start-up overshoots a queue of one product at a short round trip by about 0.4 MB"
+OVERSHOT = "start-up overshoots a queue of one product at a short round trip: 4 to 6% of 4 MB with these seeds"
 
 
 # What the queue drops while the rate is not known yet counts, too: 2% of 4 MB.
-@pytest.mark.xfail(strict=True, reason=OVERSHOT)
 @pytest.mark.parametrize(
-    ("loss", "nbytes", "most"), [(0.01, 4_000_000, 1.03), (0.1, 4_000_000, 1.03), (0.3, 2_000_000, 1.03)]
+    ("loss", "nbytes", "most"),
+    [
+        (0.01, 4_000_000, 1.03),
+        pytest.param(0.1, 4_000_000, 1.03, marks=pytest.mark.xfail(strict=True, reason=OVERSHOT)),
+        (0.3, 2_000_000, 1.03),
+    ],
 )
 def test_bytes_sent_for_each_byte_stay_near_the_bound_of_the_loss(loss: float, nbytes: int, most: float) -> None:
     ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
     assert 0.97 < median(ratios) * (1 - loss) <= most, ratios
-
-
-@pytest.mark.parametrize(("loss", "nbytes"), [(0.01, 4_000_000), (0.1, 4_000_000), (0.3, 2_000_000)])
-def test_start_up_overshoots_once_and_no_more(loss: float, nbytes: int) -> None:
-    """What stands meanwhile: see the one before."""
-    ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
-    assert median(ratios) * (1 - loss) <= 1.15, ratios
 
 
 def test_few_bytes_are_sent_again_for_nothing_on_a_jittery_path() -> None:
@@ -87,7 +84,7 @@ def test_the_path_mtu_is_found_through_fifteen_percent_loss(mtu: int, least: int
     link = LinkConfig(rate=100_000_000, delay=10 * MS, queue=500_000, loss=0.15, mtu=mtu)
     sizes = []
     for seed in range(1, 6):
-        run = NativeSimulation(content(3_000_000, seed), link, seed=seed, config=NativeConfig()).run()
+        run = NativeSimulation(content(6_000_000, seed), link, seed=seed, config=NativeConfig()).run()
         assert run.is_success, run.outcomes
         sizes.append(run.client.stats().path_mtu)
     assert least <= median(sizes) <= max(sizes) <= most, sizes

@@ -17,8 +17,8 @@ _REPEATED = 4  # acknowledgments that report each arrival, at least
 class AckTracker:
     """The receiving side's record of packet numbers and its acknowledgment policy.
 
-    An acknowledgment is due at once after `ack_every` arrivals, after one out of order or repeated
-    (the sender needs to know, RFC 9000 §13.2.1; `ack_reordered` turns that off for formats in which each
+    An acknowledgment is due at once after `ack_every` arrivals, two of the first `ack_pairs`, after one out of order or
+    repeated (the sender needs to know, RFC 9000 §13.2.1; `ack_reordered` turns that off for formats in which each
     acknowledgment tells of many arrivals), and otherwise when `max_ack_delay` has passed. With an `interval` it waits
     until that much time has passed since the one before, unless much was lost.
     """
@@ -90,7 +90,8 @@ class AckTracker:
             return
         self._pending += stop - start
         self._new_ranges += not is_in_order
-        if self._pending >= config.ack_every or (config.ack_reordered and not is_in_order):
+        every = config.ack_every if self.largest >= config.ack_pairs else min(config.ack_every, 2)
+        if self._pending >= every or (config.ack_reordered and not is_in_order):
             self.on_enough(now=now)
         elif self._timers.deadline(Timer.DELAYED_ACK) is None:
             self._timers.arm(Timer.DELAYED_ACK, now + config.max_ack_delay)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
 
-_MAY_BE_ZERO = {"ack_reordered", "overtaking_window", "min_pto", "tail_effort", "tail_effort_spared"}
+_MAY_BE_ZERO = {"ack_pairs", "ack_reordered", "overtaking_window", "min_pto", "tail_effort", "tail_effort_spared"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +19,8 @@ class TransportConfig:
             it costs a duplicate SYN on a slow path and saves 300 ms on a lossy one.
         max_ack_delay: longest an acknowledgment is held back; small against any path worth waiting for.
         ack_every: datagrams that are acknowledged together (RFC 9000 §13.2.2 says two).
+        ack_pairs: how many at the beginning are acknowledged two by two at least, whatever `ack_every` says: who starts
+            up learns the path by them. Google's QUIC takes a hundred, too.
         min_ack_ranges: most recent arrivals (runs of datagrams) an acknowledgment reports at least, so
             that each is reported in several acknowledgments, of which some may be lost.
         max_ack_ranges: most it reports.
@@ -48,6 +50,7 @@ class TransportConfig:
     initial_rtt: int = 150 * NS_PER_MS
     max_ack_delay: int = 5 * NS_PER_MS
     ack_every: int = 2
+    ack_pairs: int = 0
     min_ack_ranges: int = 16
     max_ack_ranges: int = 48
     max_tracked_ranges: int = 4096

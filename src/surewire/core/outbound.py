@@ -203,10 +203,10 @@ class Outbound:
         self._settling.on_ack_numbers(ranges, position=position, echo=echo, ack_delay=ack_delay, now=now)
         self._probe_timer.arm(now)
 
-    def on_round_trip(self, rtt: int) -> None:
+    def on_round_trip(self, rtt: int, *, now: int) -> None:
         """Take a round trip (ns, > 0) that the session has measured before anything of the stream was sent."""
         self.rtt.on_sample(rtt, ack_delay=0)
-        self.controller.on_rtt(rtt, rttvar=self.rtt.rttvar, phase=self.controller.phase)
+        self.controller.on_rtt(rtt, rttvar=self.rtt.rttvar, sent_at=now - rtt)
 
     def on_ack_bytes(self, position: int, *, now: int) -> None:
         """Take an acknowledgment that names only the stream offset below which everything arrived.

@@ -128,7 +128,7 @@ class Settling:
         if rtt > 0:
             flight.rtt.on_sample(rtt, ack_delay=ack_delay)
             self._byte_acks.doublings = 0
-            flight.controller.on_rtt(rtt, rttvar=flight.rtt.rttvar, phase=echoed.snapshot.phase)
+            flight.controller.on_rtt(rtt, rttvar=flight.rtt.rttvar, sent_at=echoed.sent_at)
 
     def _after_ack(self, now: int, *, is_progress: bool) -> None:
         flight = self._flight

@@ -17,6 +17,7 @@ MOST_DATAGRAM = 65_507
 
 DEFAULT_TRANSPORT = TransportConfig(
     ack_every=8,
+    ack_pairs=100,
     max_train=64,
     max_ack_ranges=64,
     min_ack_ranges=16,

@@ -101,7 +101,7 @@ class Greeting:
         is_server = isinstance(self._opening, ServerOpening)
         # What comes first from the client answers the WELCOME only if it is the client's first datagram.
         if len(sent_at) == 1 and not (is_server and receiving.tracker.is_new(0)):
-            sending.outbound.on_round_trip(sample)
+            sending.outbound.on_round_trip(sample, now=now)
         else:
             rtt.reset(min(sample, transport.initial_rtt))
             if is_server:  # a client asks in any case

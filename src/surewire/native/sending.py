@@ -78,10 +78,7 @@ class Sending:
         self._words = Words()
 
     def _controller(self, segment: int) -> CongestionController:
-        transport = self._config.transport
-        return self._config.congestion.make(
-            segment=segment, max_train=MAX_TRAIN_BYTES, initial_rtt=transport.initial_rtt
-        )
+        return self._config.congestion.make(segment=segment, initial_rtt=self._config.transport.initial_rtt)
 
     def _search(self, most: int, now: int) -> PathMtu:
         config = self._config

@@ -96,12 +96,7 @@ class RdpSender:
             size=source.size,
             segment=segment,
             config=transport,
-            controller=controller
-            or self.config.congestion.make(
-                segment=segment,
-                max_train=transport.max_train * text.MAX_PACKET,
-                initial_rtt=transport.initial_rtt,
-            ),
+            controller=controller or self.config.congestion.make(segment=segment, initial_rtt=transport.initial_rtt),
             rtt=RttEstimator(transport.initial_rtt),
             timers=self._timers,
             now=now,

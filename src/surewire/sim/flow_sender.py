@@ -172,7 +172,7 @@ class FlowSender:
         stats.round_trip_sum += rtt
         self._rtt.on_sample(rtt, ack_delay=0)
         self._count_window(now)
-        self.controller.on_rtt(rtt, rttvar=self._rtt.rttvar, phase=self.controller.phase)
+        self.controller.on_rtt(rtt, rttvar=self._rtt.rttvar, sent_at=ack.echo)
         is_further = ack.position > self._position
         outcomes = self._settle(ack)
         lost = self._declare_lost(ack.transmission - _DUP_THRESHOLD + 1)

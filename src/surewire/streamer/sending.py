@@ -109,8 +109,4 @@ class Sending:
 def _controller(config: StreamerConfig) -> CongestionController:
     if config.congestion is None:
         return FixedRate(rate=_RATE, cwnd=config.send_buffer)
-    return config.congestion.make(
-        segment=SEGMENT,
-        max_train=config.transport.max_train * compact.MAX_PACKET,
-        initial_rtt=config.transport.initial_rtt,
-    )
+    return config.congestion.make(segment=SEGMENT, initial_rtt=config.transport.initial_rtt)

@@ -33,8 +33,8 @@ class BoundedWindow:
     def phase(self) -> int:
         return self._controller.phase
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
-        self._controller.on_rtt(rtt, rttvar=rttvar, phase=phase)
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
+        self._controller.on_rtt(rtt, rttvar=rttvar, sent_at=sent_at)
 
     def on_ack(self, sample: AckSample) -> None:
         self._controller.on_ack(sample)

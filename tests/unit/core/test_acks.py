@@ -9,6 +9,7 @@ from surewire.core.units import NS_PER_MS as MS
 from tests.unit.core.work import lines_executed
 
 DELAY = 5 * MS
+FIRST = 100  # numbers that are acknowledged two by two at least
 
 
 class Receiver:
@@ -18,6 +19,7 @@ class Receiver:
         self,
         *,
         ack_every: int = 2,
+        ack_pairs: int = FIRST,
         min_ack_ranges: int = 3,
         max_ack_ranges: int = 6,
         max_tracked_ranges: int = 100,
@@ -26,6 +28,7 @@ class Receiver:
         self.timers = TimerTable()
         config = TransportConfig(
             ack_every=ack_every,
+            ack_pairs=ack_pairs,
             max_ack_delay=DELAY,
             min_ack_ranges=min_ack_ranges,
             max_ack_ranges=max_ack_ranges,
@@ -37,6 +40,11 @@ class Receiver:
     def arrive(self, *numbers: int, now: int = 0) -> None:
         for number in numbers:
             self.tracker.on_received(number, number + 1, now=now)
+
+    def pass_the_first(self) -> None:
+        """The first hundred numbers, acknowledged more often than the others, are behind."""
+        self.tracker.on_received(0, FIRST, now=0)
+        self.tracker.on_sent()
 
     def is_due(self) -> bool:
         return self.tracker.is_due
@@ -68,32 +76,81 @@ def test_the_first_in_order_waits_and_the_second_makes_it_due() -> None:
 
 def test_the_delay_runs_from_the_first_arrival_that_waits() -> None:
     receiver = Receiver(ack_every=10)
-    receiver.arrive(0, now=100)
-    receiver.arrive(1, now=100 + DELAY // 2)
+    receiver.pass_the_first()
+    receiver.arrive(100, now=100)
+    receiver.arrive(101, now=100 + DELAY // 2)
+    assert not receiver.is_due()
     assert receiver.delayed_until == 100 + DELAY
     receiver.tracker.make_due()
     receiver.tracker.on_sent()
-    receiver.arrive(2, now=9 * DELAY)
+    receiver.arrive(102, now=9 * DELAY)
     assert receiver.delayed_until == 10 * DELAY
 
 
 def test_a_train_counts_each_datagram() -> None:
     receiver = Receiver(ack_every=5)
-    receiver.tracker.on_received(0, 4, now=0)
+    receiver.pass_the_first()
+    receiver.tracker.on_received(100, 104, now=0)
     assert not receiver.is_due()
-    receiver.tracker.on_received(4, 5, now=0)
+    receiver.tracker.on_received(104, 105, now=0)
     assert receiver.is_due()
-    assert receiver.tracker.ranges() == [(0, 5)]
-    assert receiver.tracker.largest == 4
+    assert receiver.tracker.ranges() == [(0, 105)]
+    assert receiver.tracker.largest == 104
+
+
+def acknowledged(receiver: Receiver, *, until: int = 140) -> list[int]:
+    """The numbers at which one is due, if they all come in order."""
+    dues = []
+    for number in range(until):
+        receiver.arrive(number)
+        if receiver.is_due():
+            dues.append(number)
+            receiver.tracker.on_sent()
+    return dues
+
+
+def test_the_first_hundred_are_acknowledged_two_by_two() -> None:
+    """The peer learns its path by them, and soon."""
+    assert acknowledged(Receiver(ack_every=8)) == [*range(1, FIRST, 2), 107, 115, 123, 131, 139]
+
+
+def test_they_are_not_where_acknowledgments_are_to_be_few() -> None:
+    assert acknowledged(Receiver(ack_every=8, ack_pairs=0), until=20) == [7, 15]
+
+
+def test_they_are_acknowledged_one_by_one_where_all_are() -> None:
+    assert acknowledged(Receiver(ack_every=1)) == list(range(140))
+
+
+def test_one_of_the_first_hundred_waits_for_the_delay_like_any_other() -> None:
+    receiver = Receiver(ack_every=8)
+    receiver.arrive(0, now=100)
+    assert (receiver.is_due(), receiver.delayed_until) == (False, 100 + DELAY)
+
+
+def test_a_train_among_the_first_hundred_is_enough() -> None:
+    receiver = Receiver(ack_every=8)
+    receiver.tracker.on_received(0, 2, now=0)
+    assert receiver.is_due()
+
+
+def test_it_is_the_highest_number_that_says_which_are_the_first() -> None:
+    """However few of the first hundred have come, and however late the others do."""
+    receiver = Receiver(ack_every=4, ack_reordered=False)
+    receiver.arrive(FIRST, 3, 4)
+    assert not receiver.is_due()
+    receiver.arrive(5)
+    assert receiver.is_due()
 
 
 def test_a_hole_a_filled_hole_and_a_repeat_make_it_due_at_once() -> None:
     receiver = Receiver(ack_every=100)
-    for number in (0, 2, 1, 1):
+    receiver.pass_the_first()
+    for number in (100, 102, 101, 101):
         receiver.arrive(number)
-        assert receiver.is_due() is (number != 0)
+        assert receiver.is_due() is (number != 100)
         receiver.tracker.on_sent()
-    receiver.arrive(3)
+    receiver.arrive(103)
     assert not receiver.is_due()
 
 
@@ -271,10 +328,10 @@ def test_what_must_be_said_at_once_does_not_wait_for_the_interval() -> None:
 
 def test_out_of_order_is_no_reason_to_hurry_when_told_so() -> None:
     receiver = Receiver(ack_every=4, ack_reordered=False)
-    receiver.arrive(5, 2, 2, now=100)
+    receiver.arrive(105, 102, 102, now=100)
     assert not receiver.is_due()
     assert receiver.delayed_until == 100 + DELAY
-    receiver.arrive(0, now=200)  # repeats count, too: four datagrams
+    receiver.arrive(100, now=200)  # repeats count, too: four datagrams
     assert receiver.is_due()
 
 

@@ -17,7 +17,7 @@ def test_the_limit_bounds_the_window_and_hides_nothing_from_the_controller() -> 
     bounded = BoundedWindow(NewReno(segment=1_000, initial_rtt=100 * NS_PER_MS), limit=1)
     alone = NewReno(segment=1_000, initial_rtt=100 * NS_PER_MS)
     for each in (bounded, alone):
-        each.on_rtt(50 * NS_PER_MS, rttvar=0, phase=0)
+        each.on_rtt(50 * NS_PER_MS, rttvar=0, sent_at=0)
         acked = [PhaseOutcome(0, 10_000, 0)]
         each.on_ack(make_sample(now=NS_PER_S, rate=200_000, round_start=True, outcomes=acked))
         each.on_lost([PhaseOutcome(0, 0, 1_000)], now=NS_PER_S)

@@ -83,7 +83,7 @@ class Background:
     def phase(self) -> int:
         return self._loss.phase
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
         """Take a round trip."""
         self._rtt.on_sample(rtt, ack_delay=0)
         self._delay.on_rtt(rtt)

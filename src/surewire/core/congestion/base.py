@@ -57,8 +57,8 @@ class CongestionController(Protocol):
     def phase(self) -> int:
         """A mark that runs sent now carry; it comes back in `PhaseOutcome`."""
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
-        """A round trip (ns, > 0) of a run sent in `phase`; `rttvar` is its smoothed variation (ns).
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
+        """A round trip (ns, > 0) of a run sent at `sent_at` (ns); `rttvar` is its smoothed variation (ns).
 
         Comes before `on_ack` where an acknowledgment gives both; it may give a round trip and no news.
         """

@@ -98,7 +98,7 @@ class Bbr1:
             return _HIGH_GAIN
         return _DRAIN_GAIN if self.mode is _DRAIN else 100
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
         """Keep a round trip for the acknowledgment it belongs to."""
         self._rtprop.on_rtt(rtt)
 

@@ -16,7 +16,8 @@ from surewire.errors import ConfigError
 NAMES = ("model", "cubic", "newreno", "fixed", "background", "bbr1")
 """What a connection can be told to use; the first one is the default."""
 
-_WINDOWS: dict[str, type[Cubic] | type[NewReno] | type[Background] | type[Bbr1]] = {
+_ADAPTIVE: dict[str, type[PathModel] | type[Cubic] | type[NewReno] | type[Background] | type[Bbr1]] = {
+    "model": PathModel,
     "cubic": Cubic,
     "newreno": NewReno,
     "background": Background,
@@ -52,13 +53,11 @@ class Congestion:
         if any(value <= 0 for value in given):
             raise ConfigError("a fixed rate and its window must be positive")
 
-    def make(self, *, segment: int, max_train: int, initial_rtt: int) -> CongestionController:
-        """A controller at its beginning, for segments and trains of up to these many bytes.
+    def make(self, *, segment: int, initial_rtt: int) -> CongestionController:
+        """A controller at its beginning, for segments of up to this many bytes.
 
         `initial_rtt` (ns, > 0) is the guess until a round trip was measured.
         """
-        if self.name == "model":
-            return PathModel(segment=segment, max_train=max_train, initial_rtt=initial_rtt)
         if self.name == "fixed":
             return FixedRate(rate=self.rate, cwnd=self.window, initial_rtt=initial_rtt)
-        return _WINDOWS[self.name](segment=segment, initial_rtt=initial_rtt)
+        return _ADAPTIVE[self.name](segment=segment, initial_rtt=initial_rtt)

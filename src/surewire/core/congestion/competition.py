@@ -3,7 +3,8 @@
 A flow that yields to a queue gets nothing where another one fills it. So once the queue stays although the window was
 reduced again and again, or overflows although it was, delays are no sign any more; excess losses are. Now and then,
 best at a loss, the window is reduced by so much that the queue would be empty if nobody else held it: if it is, the
-competition is over. It is also over when no queue was seen for long.
+competition is over. It is also over when no queue was seen for long. Others that have just answered to the same
+loss seem to be gone, too: so for a while the end is in doubt, and the window of before the test is kept in mind.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from surewire.core.units import NS_PER_S
 _TEST_EVERY = 8 * NS_PER_S
 _FIRST_TEST = NS_PER_S
 _QUIET_ROUNDS = 12  # without a queue
+_DOUBT = 8 * NS_PER_S  # CUBIC's way back to a full queue takes some seconds
 
 
 class Competition:
@@ -23,6 +25,8 @@ class Competition:
         """Begin with so many bytes."""
         self.window = window
         self.is_over = False
+        self.before_test = window  # the window that the last test was made from
+        self._doubtful_until = 0
         self._curve = CubicCurve(segment=segment)
         self._prior = float(window)  # the window before the last reduction
         self._restored: int | None = None  # the window after the test that is going on
@@ -41,7 +45,7 @@ class Competition:
     def _test(self, now: int, base: int, delay: int) -> None:
         self._test_at = now + _TEST_EVERY
         self._latest_test_at = now + 2 * _TEST_EVERY
-        self._restored = self.window
+        self._restored = self.before_test = self.window
         self.window = min(self.window, self.window * base // (base + delay))
 
     def on_round(self, *, now: int, base: int, delay: int, is_low: bool, is_used: bool) -> bool:
@@ -61,6 +65,14 @@ class Competition:
         if is_used:
             self._grow(now, base + delay)
         return False
+
+    def end(self, *, now: int) -> None:
+        """Nobody seems to be there any more."""
+        self._doubtful_until = now + _DOUBT
+
+    def is_doubtful(self, now: int) -> bool:
+        """True for some seconds after the end: a queue that stands then says that it was none."""
+        return now < self._doubtful_until
 
     @property
     def is_testing(self) -> bool:

@@ -70,7 +70,7 @@ class Cubic:
     def pacing_rate(self) -> int:
         return pacing_rate(self.cwnd, self._recovery.smoothed_rtt, segment=self._segment, is_starting=self.is_starting)
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
         """Take a round trip."""
         self._recovery.on_rtt(rtt)
         if self._ssthresh is None:

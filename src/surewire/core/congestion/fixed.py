@@ -45,7 +45,7 @@ class FixedRate:
     def cwnd(self, value: int) -> None:
         self._cwnd = value
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
         """Let the window of a rate follow the round trip and its variation."""
         self._rtt = rtt + 4 * rttvar
 

@@ -28,16 +28,17 @@ class Growth:
         self.rounds = 0
         self._is_blind = is_blind
         self._from: tuple[int, int] | None = None  # the window that it began with, and what arrived in a round of it
-        self._window = 0  # that was in force in the round before
+        self._window = 0  # that was in force when the last round ended
+        self._is_proportional = False  # as much more arrived as was sent, or nearly
 
     def step(self, window: int, *, segment: int, is_gentle: bool, is_clear: bool) -> int:
         """By how many bytes to grow after a round; `is_gentle` where there may be a queue, `is_clear`: surely none."""
         first = max(segment, window >> _FIRST_SHIFT)
         doublings = self.rounds // 2 if self._is_blind else self.rounds
         step = min(first << min(doublings, _MOST_SHIFT), window // 2)
-        may_jump = is_clear and not self._is_blind and self.rounds >= _CLEAR_ROUNDS
+        may_jump = is_clear and not self._is_blind and self._is_proportional and self.rounds >= _CLEAR_ROUNDS
         if may_jump and self._from is not None and 10 * window >= 11 * self._from[0]:
-            step = window // 2  # a tenth more made no queue: the path is a wider one now
+            step = window // 2  # a tenth more made no queue, and arrived: the path is a wider one now
         if is_gentle:
             step = min(step, window // _GENTLE)
         self.rounds += 1
@@ -59,6 +60,9 @@ class Growth:
             return 0
         first_window, first_acked = self._from
         ratio = before / first_window
+        # Much more than the window is of a path that has become shorter.
+        is_plausible = 4 * acked <= 5 * max(before, first_acked)
+        self._is_proportional = is_plausible and 4 * (acked - first_acked) >= first_acked * (ratio - 1)
         chance = _PLATEAU_DEVIATIONS * sqrt(loss / max(segments, 1.0))
         if ratio <= _PLATEAU_FROM or acked >= first_acked * (1 + (ratio - 1) * (0.5 - chance)):
             return 0

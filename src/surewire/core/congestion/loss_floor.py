@@ -25,6 +25,7 @@ _MARGIN = 0.02  # of loss, beside what chance explains: BBRv3 takes as much for 
 _DEVIATIONS = 2.5
 _ONSET = 0.1  # the floor rises by so much at once where cutting the window does not help
 _LEAST_SEGMENTS = 4
+_SURE = 150.0  # segments: an estimate that rests on fewer takes what agrees with it
 
 
 class LossFloor:
@@ -40,9 +41,12 @@ class LossFloor:
         self._strikes = 0  # rounds with an excess, in a row
         self._first: tuple[float, float] = (0.0, 0.0)  # loss and window at the first of them
 
-    def _deviation(self, segments: float) -> float:
-        share = self.share
-        variance = max(share, 0.5 / segments) * (1 - share) * (1 / segments + 1 / max(self._segments, segments))
+    def _deviation(self, loss: float, segments: float) -> float:
+        """Of the difference of the two shares, were both of the same path (two-proportion test)."""
+        share, known = self.share, max(self._segments, _LEAST_SEGMENTS)
+        pooled = (share * known + loss * segments) / (known + segments) if loss > share else share
+        pooled = max(pooled, 0.5 / segments)
+        variance = pooled * (1 - pooled) * (1 / segments + 1 / known)
         dispersion = max(self._dispersion, 1.0) if share > 0.01 else 1.0
         return sqrt(variance * dispersion)
 
@@ -69,11 +73,13 @@ class LossFloor:
         if segments < _LEAST_SEGMENTS:
             return 0.0
         self._bound(loss, segments)
-        share, deviation = self.share, self._deviation(segments)
+        share, deviation = self.share, self._deviation(loss, segments)
         self._learn_dispersion(loss, segments)
         if loss <= share + _DEVIATIONS * deviation + (0.0 if is_strict else _MARGIN):
             if self.is_below(loss, segments):
                 self.share += (loss - share) / 3
+            elif may_be_path and self._segments < _SURE:
+                self.learn(loss, segments)
             self.is_repeated, self._was_excess = False, False
             return 0.0
         self.is_repeated, self._was_excess = self._was_excess, True
@@ -116,6 +122,10 @@ class LossFloor:
         # With little regard to bursts: a floor that is too high takes what is lost less for a sign of them.
         dispersion = min(max(self._dispersion, 1.0), 2.0)
         return loss < self.share - 2 * sqrt(self.share * (1 - self.share) * dispersion / segments)
+
+    def is_surely_below(self, share: float) -> bool:
+        """True when the floor is below this share, and rests on enough to tell."""
+        return self.share < share and self._segments >= _SURE
 
     def learn(self, loss: float, segments: float) -> None:
         """Take what was lost where it was not ours to cause."""

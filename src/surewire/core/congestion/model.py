@@ -11,7 +11,8 @@ So random loss costs nothing but itself: on a path that loses a share p, C is se
 window goes down by a share and up by equal steps, and faster flows bear shorter queues, such flows come to equal parts.
 Where others fill the queue, as CUBIC does, cuts do not empty it, and the window becomes CUBIC's as long as that
 lasts (`competition`). Where round trips do not answer to the window at all, the path may have become longer: the window
-doubles as at the start, and if it at least doubles before anything else moves, the path is longer indeed.
+doubles as at the start, and if it at least doubles before anything else moves, the path is longer indeed. Where they
+rose all at once, from one datagram to the next, and stayed (`round_trip_step`), the rate is kept, and so tried at once.
 
 Modes: STARTUP (`start_up`), AVOID, COMPETE, and LOOK, a round with half the window to see the empty path's round trip.
 
@@ -34,23 +35,25 @@ from surewire.core.congestion.round_trips import Round, RoundTrips
 from surewire.core.congestion.start_up import StartUp
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
-_INITIAL_SEGMENTS = 10  # RFC 6928
+_INITIAL_SEGMENTS = 32  # paced; RFC 6928 allows 10 at once, and what is paced harms less (Google's QUIC: 32)
 _MIN_SEGMENTS = 2  # RFC 9002 §7.2
 _FEW_SEGMENTS = 8
 _LEAST_SEGMENTS = 4
-_LEAST_SAMPLES = 4  # round trips in a round of start-up
 _MOST_RISE = 0.05  # of the floor in a quiet round: what was lost may be others' doing
 _LOW = 0.6  # of what the path has delivered lately: what is lost of so much less cannot be ours to cause
 _STARTUP_GAIN, _PACING_GAIN = 200, 103  # per cent of the window in a round trip
 _LEAST_CUT = 70  # per cent that a cut leaves at least: one look may be wrong
 _LEFT_PART = 64  # of the round trip is left of a queue that is cut: what is cut too much is missed for some rounds
 _LEAST_FURTHER_CUT = 40  # the second one, and so on: the first was right
+_WRONG_BY = 2  # times at most: what a cut leaves of a queue that is longer than the path
 _UNDERSHOOT = 97  # per cent: after a loss, where there is no queue to drain, a little less than the path takes
 _CUTS_AT_LEAST = 3  # in a row, down to the least window: the queue is not ours, or there is none
 _STANDING_CUTS = 6  # in a row without a sight of a short queue: others hold it
+_STANDING_AGAIN = 3  # where they have just seemed to be gone
 _UNMOVED = 5  # per cent by which the round trip may differ that does not answer to a quarter of the window
 _SILENT_ROUND_TRIPS, _SILENCE = 4, 100 * NS_PER_MS
 _ANY_NOISE = 1 << 62
+_DOUBTFUL_PART = 16  # of the round trip: where it varies by more, the first to come are fast ones, and no measure
 _LARGE_EXCESS = 0.15
 _NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
 
@@ -69,11 +72,8 @@ _STARTUP, _AVOID, _COMPETE, _LOOK = Mode
 class PathModel:
     """Bandwidth, round trip, loss floor and queue of the path, and the window that follows from them."""
 
-    def __init__(self, *, segment: int, max_train: int, initial_rtt: int) -> None:
-        """Start for segments of this many bytes, guessing the round trip (ns) until it is known.
-
-        `max_train` (bytes in one transmission) is for controllers that reckon with bursts; this one paces.
-        """
+    def __init__(self, *, segment: int, initial_rtt: int) -> None:
+        """Start for segments of this many bytes, guessing the round trip (ns) until it is known."""
         self.mode = _STARTUP
         self.window = _INITIAL_SEGMENTS * segment
         self.floor = LossFloor()
@@ -103,7 +103,8 @@ class PathModel:
 
     @property
     def pacing_rate(self) -> int:
-        gain = _STARTUP_GAIN if self.mode is _STARTUP else _PACING_GAIN
+        is_doubling = self.mode is _STARTUP and not self._start_up.losses.is_in_doubt
+        gain = _STARTUP_GAIN if is_doubling else _PACING_GAIN
         return max(gain * self.window * NS_PER_S // (100 * (self.queue.rtt or self._initial_rtt)), self._segment)
 
     @property
@@ -126,11 +127,12 @@ class PathModel:
         if self._competition is not None:
             self._competition.on_segment(segment)
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
-        """Take a round trip."""
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
+        """Take a round trip (ns) of what was sent at `sent_at`."""
         if not self.queue.base:
             self.queue.on_first(rtt)
-        self._rounds.on_rtt(rtt, rttvar=rttvar)
+        self._rounds.on_rtt(rtt, rttvar=rttvar, sent_at=sent_at)
+        self.queue.step.on_rtt(rtt, sent_at=sent_at)
         if self.mode is _STARTUP:
             self._start_up.on_rtt(rtt)
 
@@ -140,7 +142,8 @@ class PathModel:
 
     def on_ack(self, sample: AckSample) -> None:
         """Take an acknowledgment, and decide anew if a round has ended."""
-        if self._last_ack_at and sample.now - self._last_ack_at > _SILENT_ROUND_TRIPS * self.queue.rtt + _SILENCE:
+        rtt = max(self.queue.rtt, self.queue.step.latest_rtt)  # a path much longer falls silent in each round trip
+        if self._last_ack_at and sample.now - self._last_ack_at > _SILENT_ROUND_TRIPS * rtt + _SILENCE:
             self._rounds.begin()  # what was lost in an outage says nothing of the window
         self._last_ack_at = sample.now
         self._filter.on_sample(sample.rate.delivery_rate, is_app_limited=sample.rate.is_app_limited)
@@ -156,37 +159,38 @@ class PathModel:
     # Start-up.
 
     def _start(self, sample: AckSample, ended: Round | None) -> None:
-        start, queue = self._start_up, self.queue
+        start, queue, rounds = self._start_up, self.queue, self._rounds
         base = self._cuts.unmoved_rtt or (queue.base if queue.is_known else _ANY_NOISE)
         self._filter.raise_to_best()
-        self.window += start.growth(sample, base=base, jitter=self._rounds.jitter)
+        self.window += start.growth(sample, base=base, jitter=rounds.jitter, segment=self._segment)
         if ended is not None:
             queue.rtt = ended.rtt
             if not self._cuts.unmoved_rtt:
-                start.rounds.append((ended.rtt, ended.samples))
-                queue.begin(self._least_round_trip(), now=sample.now)
-            start.on_round(ended, segment=self._segment)
+                start.take_round_trips(ended)
+                queue.begin(start.least_round_trip(jitter=rounds.jitter, noise=rounds.noise), now=sample.now)
+            tried = start.on_round(ended, segment=self._segment)
+            if tried:
+                self.window = tried
+                rounds.begin()
         if start.is_over_by:
             self._end_start_up(base, sample.now)
-
-    def _least_round_trip(self) -> int:
-        """Of the rounds so far, as long as each may be by what is known of the noise now: at first that is too much."""
-        rounds = self._start_up.rounds
-        told = [each for each in rounds if each[1] >= _LEAST_SAMPLES] or rounds[-1:]  # one may have overtaken others
-        return min(rtt + self._rounds.noise(samples) for rtt, samples in told)
 
     def _end_start_up(self, base: int, now: int) -> None:
         start, reached = self._start_up, self.window
         self._filter.forget_best()
         rate = start.rate if start.is_over_by == "delay" else self._filter.bandwidth
-        self.floor.begin(start.share, start.evidence)
+        if not self._cuts.unmoved_rtt:  # who seeks may have others beside him, who cause losses
+            self.floor.begin(start.losses.share, start.losses.evidence)
         found = int(rate * base // NS_PER_S / (1 - self.floor.share))
         # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
         self.window = min(max(found, reached // 4, _MIN_SEGMENTS * self._segment), reached)
         self.mode = _AVOID
         if self._cuts.unmoved_rtt:
             self._end_seeking(reached, now)
-        elif start.is_over_by != "delay":
+        elif start.is_over_by == "delay":
+            grain = self._segment * NS_PER_S // max(rate, 1)  # so much round trips differ by in a queue of one's own
+            self.queue.is_doubtful = self._rounds.jitter > max(self.queue.base // _DOUBTFUL_PART, grain)
+        else:
             self.mode = _LOOK  # is there no queue, or has it been full all the time?
         self._cuts = _Cuts()
         self._begin()
@@ -210,6 +214,9 @@ class PathModel:
             self.mode = _AVOID
             self._begin()
             return
+        if 2 * ended.rtt < self.queue.base and self._competition is None:
+            self._shorten(ended)
+            return
         self.queue.on_round(ended, noise=noise, now=now)
         self._delivered.take(min(ended.acked, self.window) * NS_PER_S // ended.rtt, now=now)
         if self._competition is not None:
@@ -220,6 +227,9 @@ class PathModel:
                 return
             self._end_quiet_round(ended, segments, now)
             self._begin()  # the gap that it left in what is on the way goes around once more
+            return
+        if self._cuts.unmoved_rtt:
+            self._end_trial(ended, segments, now)
             return
         self._quiet.on_round(ended, is_first=not self._growth.rounds)
         if self.queue.is_look_due(now):
@@ -242,14 +252,14 @@ class PathModel:
             excess = 0.0
         if not self._growth.rounds and not excess:
             floor.forgive()
-        if self._is_contended(excess, allowed):
+        if self._is_contended(excess, allowed, now):
             self._compete(now)
             if excess:
                 self._yield(now)
         elif is_queue:
             self._cut_queue(ended, now)
-        elif excess and floor.share >= _NO_LOSS and excess < _LARGE_EXCESS and not floor.is_repeated:
-            pass  # where losses come in bursts, one round says little: see the next, and do not grow meanwhile
+        elif excess and self._may_be_chance(excess, is_empty=queue.delay < allowed // 4):
+            pass  # see the next round, and do not grow meanwhile
         elif excess:
             self._cut(
                 self.window * max(int(100 * (1 - excess)), _LEAST_CUT) * _UNDERSHOOT // 10_000, now, is_blind=True
@@ -271,6 +281,11 @@ class PathModel:
             is_strict=is_strict,
         )
 
+    def _may_be_chance(self, excess: float, *, is_empty: bool) -> bool:
+        """True of one round with somewhat more loss: where losses come in bursts, it says little without a queue."""
+        is_lossy = self.floor.share >= _NO_LOSS or is_empty
+        return is_lossy and excess < _LARGE_EXCESS and not self.floor.is_repeated
+
     def _is_far_below(self) -> bool:
         """True when much less is sent than the path has delivered in the last rounds, and there is no queue."""
         arriving = self.window * (1 - self.floor.share)
@@ -289,7 +304,10 @@ class PathModel:
 
     def _grow(self, ended: Round, *, queue: int, allowed: int) -> None:
         step = self._growth.step(
-            self.window, segment=self._segment, is_gentle=queue > allowed // 2, is_clear=queue < allowed // 4
+            self.window,
+            segment=self._segment,
+            is_gentle=queue > allowed // 2,
+            is_clear=queue < allowed // 4,
         )
         grown = self.window + step
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
@@ -304,17 +322,22 @@ class PathModel:
 
     def _cut_queue(self, ended: Round, now: int) -> None:
         queue, cuts, window = self.queue, self._cuts, self.window
+        if self._is_step(now):
+            return
         is_unmoved = cuts.count and cuts.is_unmoved(window, queue.rtt) and queue.delay > 2 * self.queue_allowed
         if is_unmoved or (cuts.count >= _CUTS_AT_LEAST and window <= _LEAST_SEGMENTS * self._segment):
             self._seek()
             return
-        least = _LEAST_CUT if not cuts.count else _LEAST_FURTHER_CUT
+        share = 100 * (queue.base + queue.base // _LEFT_PART + self._rounds.noise(16)) // queue.rtt
+        least = min(_LEAST_FURTHER_CUT if cuts.count else _LEAST_CUT, _WRONG_BY * share)
         if not cuts.count:
             cuts.window = window
         cuts.rtt = ended.latest_rtt
         cuts.count += 1
-        share = 100 * (queue.base + queue.base // _LEFT_PART + self._rounds.noise(16)) // queue.rtt
-        self._cut(window * max(share, least) // 100, now)
+        share = max(share, least)
+        self._cut(window * share // 100, now)
+        if queue.delay > queue.base:  # paced by the long round trip, the smaller window would leave the link idle
+            queue.rtt = max(queue.rtt * share // 100, queue.base)
 
     def _end_quiet_round(self, ended: Round, segments: float, now: int) -> None:
         self.window = max(self.window, self._quiet.restored or 0)
@@ -330,26 +353,70 @@ class PathModel:
         self._rounds.begin()
         self._growth = Growth(is_blind=is_blind)
 
+    def _is_step(self, now: int) -> bool:
+        """True when the delay came all at once: not to be cut for before it is known whether it stays."""
+        queue, cuts = self.queue, self._cuts
+        was_in_doubt, cuts.is_in_doubt = cuts.is_in_doubt, False
+        is_long = queue.delay > 2 * self.queue_allowed
+        if not is_long or not queue.step.explains(queue.delay, rtt=queue.rtt, now=now):
+            return False
+        if queue.step.is_new(queue.rtt, now=now):
+            cuts.is_in_doubt = not was_in_doubt  # once: where round trips vary there is always a new one
+            return cuts.is_in_doubt
+        if queue.step.is_kept(queue.rtt):
+            self._keep_rate()
+            return True
+        queue.step.forget()
+        return False
+
+    def _keep_rate(self) -> None:
+        """The path has become longer: send as fast as before for a round trip, and see whether it carries that."""
+        queue, cuts = self.queue, self._cuts
+        cuts.unmoved_rtt, cuts.window = queue.rtt, self.window
+        carried = int(self.bandwidth * queue.rtt // NS_PER_S / (1 - self.floor.share))
+        self.window = max(min(self.window * queue.rtt // queue.base, carried), self.window)
+        self._begin()
+
+    def _shorten(self, ended: Round) -> None:
+        """The path has become much shorter: as much on the way as before would be far too much, the rate is right."""
+        self.window = max(self.window * ended.rtt // self.queue.base, _LEAST_SEGMENTS * self._segment)
+        self.queue.base = self.queue.rtt = ended.rtt
+        self._quiet.restored = None
+        self._cuts = _Cuts()
+        self.mode = _LOOK  # what was on the way has come too fast, and waits
+        self._begin()
+
+    def _end_trial(self, ended: Round, segments: float, now: int) -> None:
+        """As fast as before for a round trip: the path is longer, or others hold the queue."""
+        cuts = self._cuts
+        if self._excess(ended, segments) > _LARGE_EXCESS or 4 * ended.rtt > 5 * cuts.unmoved_rtt:
+            self.window = cuts.window
+            self._compete(now)
+        else:
+            self.queue.move(min(ended.rtt, cuts.unmoved_rtt), now=now)
+            self._cuts = _Cuts()
+
     def _seek(self) -> None:
         """Round trips do not answer to the window: find out by growing whether that is a longer path."""
         self._cuts.unmoved_rtt = self.queue.rtt
         self.window = self._cuts.window
-        self._start_up = StartUp(loss=self.floor.share, segments=100.0)
+        self._start_up = StartUp(loss=self.floor.share, segments=100.0, is_sure=True)
         self.mode = _STARTUP
         self._rounds.begin()
 
     # Competition.
 
-    def _is_contended(self, excess: float, allowed: int) -> bool:
+    def _is_contended(self, excess: float, allowed: int, now: int) -> bool:
         """True when the queue overflows or stands although we keep it short: somebody else fills it."""
-        if self.floor.share >= _NO_LOSS:
+        if not self.floor.is_surely_below(_NO_LOSS):
             return False
         overflows = excess > 0 and self._cuts.count > 0 and max(self.queue.delay, self.queue.before) > allowed
-        return overflows or (self._cuts.count >= _STANDING_CUTS and self.queue.delay > allowed // 2)
+        is_standing = self._cuts.count >= _STANDING_CUTS or self._cuts.held_before(now) > 0
+        return overflows or (is_standing and self.queue.delay > allowed // 2)
 
     def _compete(self, now: int) -> None:
         self.mode = _COMPETE
-        self.window = max(self.window, self._cuts.window)
+        self.window = max(self.window, self._cuts.window, self._cuts.held_before(now))
         self._competition = Competition(self.window, segment=self._segment, now=now)
         self._cuts = _Cuts()
         self._begin()
@@ -373,8 +440,10 @@ class PathModel:
         ):
             self._begin()
         self._follow(competition)
-        if competition.is_over or (excess and is_low):  # what is lost of an empty queue is nobody's who competes
-            self._competition = None
+        # What is lost of an empty queue is nobody's who competes, and where much is lost anyway nobody does.
+        if competition.is_over or (excess and is_low) or self.floor.share >= _NO_LOSS:
+            competition.end(now=now)
+            self._competition, self._cuts.ended = None, competition
             self.mode = _AVOID
             self._begin()
 
@@ -385,13 +454,21 @@ class PathModel:
 class _Cuts:
     """Cuts for a queue that was not seen short since: how many, and where they began."""
 
-    __slots__ = ("count", "rtt", "unmoved_rtt", "window")
+    __slots__ = ("count", "ended", "is_in_doubt", "rtt", "unmoved_rtt", "window")
 
     def __init__(self) -> None:
         self.count = 0
         self.window = 0  # before the first of them
         self.rtt = 0
+        self.is_in_doubt = False  # the delay came all at once, and may be gone as soon
+        self.ended: Competition | None = None  # before them
         self.unmoved_rtt = 0  # the round trip (ns) that did not answer to them; 0 while none is in question
+
+    def held_before(self, now: int) -> int:
+        """The window (bytes) held in a competition that was ended too early, as these cuts say; 0: there was none."""
+        if self.ended is None or self.count < _STANDING_AGAIN or not self.ended.is_doubtful(now):
+            return 0
+        return self.ended.before_test
 
     def is_unmoved(self, window: int, rtt: int) -> bool:
         """True when a quarter of the window is gone, and the round trip is still what it was, neither more nor less."""

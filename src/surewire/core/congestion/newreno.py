@@ -54,7 +54,7 @@ class NewReno:
     def pacing_rate(self) -> int:
         return pacing_rate(self.cwnd, self._recovery.smoothed_rtt, segment=self._segment, is_starting=self.is_starting)
 
-    def on_rtt(self, rtt: int, *, rttvar: int, phase: int) -> None:
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
         """Take a round trip, for pacing and to know a long silence."""
         self._recovery.on_rtt(rtt)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from math import isqrt
 
 from surewire.core.congestion.bandwidth import RecentMost
+from surewire.core.congestion.round_trip_step import RoundTripStep
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
@@ -33,7 +34,9 @@ class QueueDelay:
         self.rtt = 0  # of the last round
         self.delay = 0  # the part of it that is a queue's
         self.before = 0  # the same of the round before
+        self.is_doubtful = False  # `base` is of the first answers, where round trips vary: fast ones come first
         self._base_at = 0
+        self.step = RoundTripStep()
         self._longest = RecentMost()
 
     def on_first(self, rtt: int) -> None:
@@ -59,6 +62,9 @@ class QueueDelay:
     def on_round(self, ended: Round, *, noise: int, now: int) -> None:
         """Take a round."""
         self.rtt = ended.rtt
+        if self.is_doubtful:  # nothing is queued now, or hardly anything
+            self.base = min(max(ended.rtt, self.base), 2 * self.base)
+            self.is_doubtful = False
         if ended.rtt <= self.base + noise + self.base // 64:
             self._base_at = now
             # A median of few round trips may be too low by chance, and the least of many such ones is.
@@ -74,8 +80,8 @@ class QueueDelay:
         return 2 * self._longest.most >= allowed
 
     def is_look_due(self, now: int) -> bool:
-        """True when the empty path was not seen for long."""
-        return now - self._base_at > _LOOK_EVERY
+        """True when the empty path was not seen for long, and half of a window would show it."""
+        return now - self._base_at > _LOOK_EVERY and self.delay <= self.base
 
     def look(self, ended: Round, *, now: int) -> None:
         """Take a round with less in flight than the path holds."""

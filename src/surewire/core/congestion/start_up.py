@@ -2,105 +2,104 @@
 
 Three signs end it. The round trips grow (HyStart++, RFC 9406 §4.2, by the median of the last eight): the usual case,
 before anything is lost. The deliveries stop growing by a quarter a round (BBR's plateau): no queue, or none to be seen.
-A round loses far more than those before it: a policer, or a short queue. The window grows by what is acknowledged, made
-up for by the loss known so far, so that a path that loses half of everything is found as fast as any other.
+A round loses far more than those before it, and the window turns out to be the reason (`start_up_loss`): a policer, or
+a short queue. The window grows by what is acknowledged, made up for by the loss known so far, so that a path that loses
+half of everything is found as fast as any other.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from math import sqrt
+from collections.abc import Callable
 
+from surewire.core.congestion.ack_rate import AckRate
 from surewire.core.congestion.base import AckSample
 from surewire.core.congestion.loss_floor import MOST
 from surewire.core.congestion.round_trips import Round, median
+from surewire.core.congestion.start_up_loss import StartUpLoss
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
-_N_RTT_SAMPLE = 8  # RFC 9406 §4.3, these four
+_N_RTT_SAMPLE = 8  # RFC 9406 §4.3, these three
 _MIN_RTT_THRESH = 4 * NS_PER_MS
 _MAX_RTT_THRESH = 16 * NS_PER_MS
-_MIN_RTT_DIVISOR = 8
-_RATE_ACKS = 9
-_FEW_SEGMENTS = 16  # fewer say nothing of a share
-_STALL = 6  # points: rounds without growth count three, those of few segments, where chance may be the reason, one
-_LOSS_JUMP = 0.1
-_LOSS_DEVIATIONS = 2.0
-_LOSS_LIMIT = MOST + 0.05
+_MIN_RTT_DIVISOR = 16  # half of that: the jitter that is known is added
+_LEAST_SAMPLES = 4  # round trips in a round that tells of the path's: of fewer each may have overtaken others
+_FEW_SEGMENTS = 32  # so few may arrive, or not, by chance
+_STALL = 6  # points: rounds without growth count three, those of few segments one
 
 
 class StartUp:
     """Judges the rounds of one start-up. `is_over_by` says why it is over, "" while it is not."""
 
-    def __init__(self, *, loss: float = 0.0, segments: float = 0.0) -> None:
-        """Begin; `loss` is the share that the path is known to lose, as seen on so many `segments`."""
+    def __init__(self, *, loss: float = 0.0, segments: float = 0.0, is_sure: bool = False) -> None:
+        """Begin; `loss` is the share that the path is known to lose, as seen on so many `segments`.
+
+        `is_sure`: more than that is others' doing or the window's, without a doubt.
+        """
         self.is_over_by = ""
-        self.loss = loss
+        self.losses = StartUpLoss(share=loss, segments=segments, is_sure=is_sure)
+        self.loss = loss  # that growth makes up for
         self._recent: deque[int] = deque(maxlen=_N_RTT_SAMPLE)
-        self._acks: deque[tuple[int, int]] = deque(maxlen=_RATE_ACKS)  # times, and bytes acknowledged up to them
-        self._acked = 0
+        self._rate = AckRate()
+        self._delivered = 0
         self._most = 0  # bytes acknowledged in a round
         self._stalled = 0
-        self._lost = loss * segments  # of rounds that grew, in segments
-        self._sent = segments
-        self.rounds: list[tuple[int, int]] = []  # round trips (ns), and of how many samples each is the median
+        self._rounds: list[tuple[int, int]] = []  # lower quartiles of the round trips (ns), and of how many
 
     def on_rtt(self, rtt: int) -> None:
         """Take a round trip, ns."""
         self._recent.append(rtt)
 
-    def growth(self, sample: AckSample, *, base: int, jitter: int) -> int:
+    def growth(self, sample: AckSample, *, base: int, jitter: int, segment: int) -> int:
         """By how many bytes the window grows for an acknowledgment; `base` is the round trip without a queue, ns."""
-        self._acked += sample.acked
-        if self._acks and self._acks[-1][0] == sample.now:
-            self._acks.pop()  # of several at one time the last one counts
-        self._acks.append((sample.now, self._acked))
+        self._rate.on_ack(sample.acked, now=sample.now, longest=base // 2, segment=segment)
         if len(self._recent) == _N_RTT_SAMPLE:
             threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
             if median(list(self._recent)) >= base + threshold + jitter * 3 // 2:
                 self.is_over_by = "delay"
-        return 0 if sample.rate.is_app_limited else int(sample.acked / (1 - min(self.loss, MOST)))
+        is_held = sample.rate.is_app_limited or self.losses.is_in_doubt
+        return 0 if is_held else int(sample.acked / (1 - min(self.loss, MOST)))
+
+    def on_round(self, ended: Round, *, segment: int) -> int:
+        """Judge a round; the window (bytes) that is to be tried now, 0 to go on."""
+        segments, losses = ended.settled / segment, self.losses
+        self._delivered = max(self._delivered, ended.acked * NS_PER_S // ended.rtt, self._rate.value)
+        if not segments or ended.is_app_limited:
+            return 0
+        if losses.is_in_doubt:
+            window = losses.judge(ended, segments)
+            if losses.is_congestion:
+                self.is_over_by = "loss"
+            self._most, self._stalled = ended.acked, 0
+            return window
+        if window := losses.doubt(ended, segments):
+            if losses.is_congestion:
+                self.is_over_by = "loss"
+            return window
+        if ended.acked * 4 >= self._most * 5:
+            self._most, self._stalled = ended.acked, 0
+            self.loss = losses.least_share  # before this round, as its own losses may be the queue's
+            losses.take(ended, segments)
+            return 0
+        self._stalled += 3 if segments >= _FEW_SEGMENTS else 1
+        if self._stalled >= _STALL:
+            self.is_over_by = "plateau"
+        return 0
 
     @property
     def rate(self) -> int:
-        """What the latest acknowledgments told of, bytes a second: while a queue grows that is what the path delivers.
+        """What the path delivers, bytes a second, as far as it was seen."""
+        return max(self._delivered, self._rate.value)
 
-        A window is sent in half a round trip, and its queue seen when the window is half of what the path takes; so a
-        rate over the whole round trip would be too low.
+    def take_round_trips(self, ended: Round) -> None:
+        """Remember a round for `least_round_trip`."""
+        self._rounds.append((ended.quartile, ended.samples))
+
+    def least_round_trip(self, *, jitter: int, noise: Callable[[int], int]) -> int:
+        """The path's own round trip, ns, as the rounds so far tell of it by what is known of the jitter now.
+
+        Each may be that much longer than its quartile, and than what its median shows by chance (`noise` of so many
+        samples). Quartiles, since a round that fills a queue begins without one.
         """
-        if not self._acks:
-            return 0
-        (first_at, first), (last_at, last) = self._acks[0], self._acks[-1]
-        return (last - first) * NS_PER_S // (last_at - first_at) if last_at > first_at else 0
-
-    def on_round(self, ended: Round, *, segment: int) -> None:
-        """Judge a round."""
-        segments = ended.settled / segment
-        if not segments or ended.is_app_limited:
-            return
-        mean = self._lost / self._sent if self._sent else 0.0
-        if min(segments, self._sent) >= _FEW_SEGMENTS:
-            deviation = sqrt(max(mean * (1 - mean), 0.01) * (1 / segments + 1 / self._sent))
-            limit = _LOSS_LIMIT + sqrt(0.25 / segments)
-            if ended.loss > min(mean + _LOSS_JUMP + _LOSS_DEVIATIONS * deviation, limit):
-                self.is_over_by = "loss"
-                return
-        if ended.acked * 4 >= self._most * 5:
-            self._most, self._stalled = ended.acked, 0
-            # By what the rounds before this one said: this one's own losses may be the queue's.
-            self.loss = max(mean - sqrt(mean * (1 - mean) / self._sent), 0.0) if self._sent >= _FEW_SEGMENTS else 0.0
-            self._lost += ended.loss * segments
-            self._sent += segments
-            return
-        self._stalled += 3 if segments >= 2 * _FEW_SEGMENTS else 1
-        if self._stalled >= _STALL:
-            self.is_over_by = "plateau"
-
-    @property
-    def share(self) -> float:
-        """Share that was lost in the rounds that grew; theirs is the path's, as the queue was short."""
-        return self._lost / self._sent if self._sent else 0.0
-
-    @property
-    def evidence(self) -> float:
-        """Segments that `share` rests on."""
-        return self._sent
+        told = [each for each in self._rounds if each[1] >= _LEAST_SAMPLES] or self._rounds[-1:]
+        return min(quartile + jitter + noise(samples) for quartile, samples in told)

@@ -124,7 +124,7 @@ class FluidPath:
         round_start = sent.delivered >= self._next_round
         if round_start:
             self._next_round = self.delivered
-        self.controller.on_rtt(took, rttvar=NS_PER_MS // 4, phase=sent.phase)
+        self.controller.on_rtt(took, rttvar=NS_PER_MS // 4, sent_at=sent.at)
         self.controller.on_ack(
             make_sample(
                 now=self.now,

@@ -13,6 +13,7 @@ def make_round(acked: int, lost: int = 0, *, rtt: int = 50 * NS_PER_MS, is_app_l
     settled = acked + lost
     return Round(
         rtt=rtt,
+        quartile=rtt,
         latest_rtt=rtt,
         samples=SAMPLES,
         acked=acked,

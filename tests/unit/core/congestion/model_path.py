@@ -16,7 +16,7 @@ BDP = RATE * RTT // S
 
 
 def make_model() -> PathModel:
-    return PathModel(segment=SEGMENT, max_train=44 * SEGMENT, initial_rtt=150 * MS)
+    return PathModel(segment=SEGMENT, initial_rtt=150 * MS)
 
 
 def is_in(model: PathModel, mode: Mode) -> bool:

@@ -27,7 +27,7 @@ class Path:
         self.now += rtt
         controller = self.controller
         for _ in range(40):  # enough for the smoothed round trip to follow
-            controller.on_rtt(rtt, rttvar=0, phase=controller.phase)
+            controller.on_rtt(rtt, rttvar=0, sent_at=0)
         controller.on_ack(
             make_sample(
                 now=self.now,

@@ -37,7 +37,7 @@ class Path:
         round_start: bool = True,
     ) -> None:
         self.now += wait
-        self.bbr.on_rtt(rtt, rttvar=0, phase=self.bbr.phase)
+        self.bbr.on_rtt(rtt, rttvar=0, sent_at=0)
         self.bbr.on_ack(
             make_sample(
                 now=self.now,

@@ -14,7 +14,7 @@ KINDS = {"model": PathModel, "cubic": Cubic, "newreno": NewReno, "fixed": FixedR
 
 
 def made(choice: Congestion, *, segment: int = 1_400) -> CongestionController:
-    return choice.make(segment=segment, max_train=65_536, initial_rtt=100 * NS_PER_MS)
+    return choice.make(segment=segment, initial_rtt=100 * NS_PER_MS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -177,3 +177,18 @@ def test_without_a_loss_there_is_a_test_all_the_same() -> None:
         changed = contest.round()
     assert changed
     assert contest.window <= before * BASE // (BASE + QUEUE)
+
+
+def test_for_a_while_an_end_is_in_doubt_and_the_window_is_known_that_the_test_was_made_from() -> None:
+    contest = Contest()
+    contest.rounds_until(9 * S)
+    before = contest.window
+    contest.lose()
+    contest.round(delay=0, is_low=True)
+    competition = contest.competition
+    assert competition.is_over
+    assert contest.window < competition.before_test == before * 7 // 10
+    assert not competition.is_doubtful(contest.now), "it has not been ended yet"
+    competition.end(now=contest.now)
+    assert competition.is_doubtful(contest.now + S)
+    assert not competition.is_doubtful(contest.now + 60 * S)

@@ -41,7 +41,7 @@ def lost(controller: Cubic, *, phase: int) -> None:
 def grown(window: int, *, rtt: int = 100 * MS) -> Cubic:
     """In slow start, with this window."""
     controller = Cubic(segment=1000)
-    controller.on_rtt(rtt, rttvar=0, phase=0)
+    controller.on_rtt(rtt, rttvar=0, sent_at=0)
     if window > controller.cwnd:
         acked(controller, window - controller.cwnd, phase=0)
     return controller
@@ -172,7 +172,7 @@ def round_trips(controller: Cubic, rtt: int, *, count: int = 8) -> None:
     """One round: its first acknowledgment ends the one before."""
     for turn in range(count):
         acked(controller, 100, phase=0, round_start=turn == 0)
-        controller.on_rtt(rtt, rttvar=0, phase=0)
+        controller.on_rtt(rtt, rttvar=0, sent_at=0)
 
 
 def test_longer_round_trips_end_slow_start() -> None:

@@ -19,7 +19,7 @@ def upset(controller: CongestionController) -> None:
 
 def test_nothing_changes_it() -> None:
     controller: CongestionController = FixedRate(rate=1000, cwnd=500)
-    controller.on_rtt(5, rttvar=1, phase=0)
+    controller.on_rtt(5, rttvar=1, sent_at=0)
     upset(controller)
     assert (controller.pacing_rate, controller.cwnd, controller.phase, controller.bandwidth) == (1000, 500, 0, 0)
 
@@ -28,20 +28,20 @@ def test_a_rate_alone_is_never_held_back_by_its_window() -> None:
     controller = FixedRate(rate=1_000_000, initial_rtt=200 * NS_PER_MS)
     assert (controller.pacing_rate, controller.cwnd) == (1_000_000, 400_000)
     for rtt, rttvar, window in ((500, 0, 1_000_000), (100, 100, 1_000_000), (50, 0, 100_000)):
-        controller.on_rtt(rtt * NS_PER_MS, rttvar=rttvar * NS_PER_MS, phase=0)
+        controller.on_rtt(rtt * NS_PER_MS, rttvar=rttvar * NS_PER_MS, sent_at=0)
         upset(controller)
         assert (controller.pacing_rate, controller.cwnd) == (1_000_000, window)
 
 
 def test_the_window_of_a_rate_has_room_for_a_train() -> None:
     controller = FixedRate(rate=1_000)
-    controller.on_rtt(NS_PER_MS, rttvar=0, phase=0)
+    controller.on_rtt(NS_PER_MS, rttvar=0, sent_at=0)
     assert controller.cwnd == 65_536
 
 
 def test_a_window_alone_is_not_spread_over_time() -> None:
     controller = FixedRate(cwnd=64 << 10)
-    controller.on_rtt(NS_PER_S, rttvar=0, phase=0)
+    controller.on_rtt(NS_PER_S, rttvar=0, sent_at=0)
     upset(controller)
     assert controller.cwnd == 64 << 10
     assert controller.pacing_rate >= 1 << 30  # a gigabyte a second: what leaves waits for the window only

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from surewire.core.congestion.loss_floor import MOST, LossFloor
 
@@ -12,10 +14,10 @@ WINDOW = 1_000_000
 SEGMENTS = 500
 
 
-def known(share: float) -> LossFloor:
-    """The path is known to lose this much."""
+def known(share: float, segments: float = 1000) -> LossFloor:
+    """The path is known to lose this much, as so many segments have shown."""
     floor = LossFloor()
-    floor.begin(share, 1000)
+    floor.begin(share, segments)
     return floor
 
 
@@ -45,11 +47,11 @@ def shrink(floor: LossFloor, loss: float, *, rounds: int = 40, may_be_path: bool
 
 
 def test_nothing_lost_is_no_excess() -> None:
-    assert excess(LossFloor(), 0.0) == 0
+    assert excess(known(0.0), 0.0) == 0
 
 
 def test_a_path_that_loses_nothing_is_judged_by_what_is_lost() -> None:
-    assert excess(LossFloor(), 0.2) == pytest.approx(0.2)
+    assert excess(known(0.0), 0.2) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5])
@@ -63,11 +65,11 @@ def test_the_excess_is_the_share_of_what_would_have_arrived() -> None:
 
 
 def test_a_percent_is_left_unanswered() -> None:
-    assert excess(LossFloor(), 0.01, segments=10_000) == 0
+    assert excess(known(0.0), 0.01, segments=10_000) == 0
 
 
 def test_where_others_answer_every_loss_it_is_not() -> None:
-    assert excess(LossFloor(), 0.01, segments=10_000, is_strict=True) > 0
+    assert excess(known(0.0), 0.01, segments=10_000, is_strict=True) > 0
 
 
 def test_of_few_segments_much_may_be_lost_by_chance() -> None:
@@ -76,7 +78,7 @@ def test_of_few_segments_much_may_be_lost_by_chance() -> None:
 
 
 def test_a_handful_of_segments_is_not_judged() -> None:
-    assert excess(LossFloor(), 1.0, segments=3) == 0
+    assert excess(known(0.0), 1.0, segments=3) == 0
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
@@ -89,6 +91,44 @@ def test_chance_is_seldom_taken_for_congestion(share: float, segments: int) -> N
         lost = sum(rng.random() < share for _ in range(segments))
         found += excess(floor, lost / segments, segments=segments, may_be_path=False) > 0
     assert found <= 400 * 0.05
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("evidence", [20, 60])
+def test_chance_is_seldom_taken_for_congestion_where_little_is_known(share: float, evidence: int) -> None:
+    """What is known may be as wrong as the round."""
+    rng = random.Random(1)
+    found = 0
+    for _ in range(200):
+        known_loss, loss = (sum(rng.random() < share for _ in range(count)) / count for count in (evidence, 300))
+        found += excess(known(known_loss, evidence), loss, segments=300, may_be_path=False) > 0
+    assert found <= 200 * 0.05
+
+
+def test_the_less_is_known_the_more_chance_explains() -> None:
+    """Three of twenty in the one, one of twenty in the other: the same path may do both."""
+    assert excess(known(0.05, 20), 0.15, may_be_path=False) == 0
+    assert excess(known(0.05, 1000), 0.15, may_be_path=False) > 0
+
+
+def test_where_nothing_is_known_hardly_anything_is_an_excess() -> None:
+    assert excess(LossFloor(), 0.4, may_be_path=False) == 0
+    assert excess(LossFloor(), 1.0, may_be_path=False) > 0
+
+
+@given(share=st.floats(0, 0.5), loss=st.floats(0, 0.5), less=st.integers(4, 10_000), more=st.integers(4, 10_000))
+def test_what_is_an_excess_by_little_evidence_is_one_by_much(share: float, loss: float, less: int, more: int) -> None:
+    assume(less < more)
+    if excess(known(share, less), loss, may_be_path=False):
+        assert excess(known(share, more), loss, may_be_path=False)
+
+
+@given(share=st.floats(0, 1), evidence=st.floats(0, 1e6), loss=st.floats(0, 1), segments=st.floats(0, 1e6))
+def test_an_excess_is_a_share_of_what_was_sent(share: float, evidence: float, loss: float, segments: float) -> None:
+    floor = known(share, evidence)
+    found = excess(floor, loss, segments=segments)
+    assert found == 0 or 0 < found <= loss
+    assert 0 <= floor.share <= MOST
 
 
 def test_bursts_widen_what_chance_explains() -> None:
@@ -122,6 +162,34 @@ def test_the_first_thing_learned_is_believed() -> None:
     floor = LossFloor()
     floor.learn(0.2, 100)
     assert floor.share == pytest.approx(0.2)
+
+
+def test_while_little_is_known_rounds_that_agree_with_it_are_added() -> None:
+    floor = known(0.1, 100)
+    assert excess(floor, 0.16, segments=49) == 0
+    assert floor.share == pytest.approx((10 + 0.16 * 49) / 149)
+    assert excess(floor, 0.16, segments=50) == 0
+    assert floor.share == pytest.approx((10 + 0.16 * 99) / 199)
+
+
+def test_once_enough_is_known_they_are_not() -> None:
+    """Else a queue that overflows a little would be learned little by little."""
+    floor = known(0.1, 150)
+    for _ in range(20):
+        assert excess(floor, 0.12, segments=50) == 0
+    assert floor.share == 0.1
+
+
+def test_beside_a_queue_they_are_not_added() -> None:
+    floor = known(0.1, 100)
+    assert excess(floor, 0.16, segments=49, may_be_path=False) == 0
+    assert floor.share == 0.1
+
+
+def test_what_is_an_excess_is_not_added_either() -> None:
+    floor = known(0.0, 100)
+    assert excess(floor, 0.4) > 0
+    assert floor.share == 0.0
 
 
 def test_what_was_learned_long_ago_fades() -> None:
@@ -168,14 +236,14 @@ def test_more_loss_is_not_believed_as_long_as_cutting_helps() -> None:
 
 @pytest.mark.parametrize("loss", [0.2, 0.4])
 def test_loss_that_stays_whatever_the_window_is_the_paths(loss: float) -> None:
-    floor = LossFloor()
+    floor = known(0.0)
     window = shrink(floor, loss, rounds=200)
     assert loss / 2 < floor.share <= loss
     assert window > WINDOW // 20
 
 
 def test_it_is_believed_step_by_step() -> None:
-    floor = LossFloor()
+    floor = known(0.0)
     shares = []
     window = WINDOW
     for _ in range(40):
@@ -187,20 +255,20 @@ def test_it_is_believed_step_by_step() -> None:
 
 
 def test_beside_a_queue_it_is_not_believed() -> None:
-    floor = LossFloor()
+    floor = known(0.0)
     shrink(floor, 0.4, may_be_path=False)
     assert floor.share == 0.0
 
 
 def test_where_no_smaller_window_is_of_use_it_is_believed_without_one() -> None:
-    floor = LossFloor()
+    floor = known(0.0)
     for _ in range(40):
         excess(floor, 0.4, segments=100, least=WINDOW)
     assert floor.share > 0.15
 
 
 def test_rounds_that_are_forgiven_do_not_add_up() -> None:
-    floor = LossFloor()
+    floor = known(0.0)
     window = WINDOW
     for _ in range(20):
         excess(floor, 0.4, window=window)
@@ -211,7 +279,7 @@ def test_rounds_that_are_forgiven_do_not_add_up() -> None:
 
 def test_the_floor_is_bounded_whatever_is_lost() -> None:
     assert known(0.95).share == MOST
-    floor = LossFloor()
+    floor = known(0.0)
     shrink(floor, 0.95, rounds=200)
     floor.learn(1.0, 1_000_000)
     assert floor.share <= MOST

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from surewire.core.congestion.model import Mode
@@ -52,6 +54,58 @@ def test_a_shorter_path_is_used_at_once_and_its_queue_becomes_short() -> None:
     assert path.share() >= 0.85
     path.run(15 * S)
     assert path.longest_wait(2 * S) <= 30 * MS
+
+
+def test_a_path_ten_times_as_long_is_used_after_a_few_round_trips() -> None:
+    """It falls silent for longer than four of the old round trips in each new one."""
+    path = settled(rtt=RTT // 2, queue=2.0)
+    path.rtt = 5 * RTT
+    path.run(5 * path.rtt)
+    assert path.share(2 * path.rtt) >= 0.85
+    assert path.model.queue.base == pytest.approx(5 * RTT, rel=0.1)
+
+
+def test_a_burst_of_others_is_no_longer_path() -> None:
+    """150 ms of queue within 3 ms, which then drains."""
+    path = settled(queue=4.0)
+    path.others = 50 * RATE
+    path.run(3 * MS)
+    path.others = 0
+    path.run(S)
+    assert path.model.queue.base == pytest.approx(RTT, rel=0.1)
+    assert path.share() >= 0.85
+    assert path.longest_wait(2 * S) <= 30 * MS
+
+
+def test_an_uneven_path_that_becomes_slower_still_has_a_short_queue() -> None:
+    """Every round trip may be a step there."""
+    path, rng = settled(queue=4.0), random.Random(1)
+    path.rate = RATE // 4
+    for _ in range(2000):
+        path.rtt = RTT + rng.randrange(25) * MS
+        path.run(5 * MS)
+    assert path.longest_wait(2 * S) <= 100 * MS
+
+
+def test_the_queue_of_a_link_that_fell_to_a_tenth_drains_in_a_few_round_trips() -> None:
+    """What was on the way takes ten of them in any case."""
+    path = settled(rate=5 * RATE)
+    path.rate = RATE // 2
+    path.run(35 * RTT)
+    assert path.longest_wait(20 * RTT) <= RTT
+    assert path.share() >= 0.85
+
+
+def test_a_path_a_tenth_as_long_is_not_flooded() -> None:
+    """Seen: less than half of the window that the long path needed is dropped, once; with that window, for ever."""
+    path = settled(rtt=5 * RTT, queue=0.1)
+    path.rtt = RTT // 2
+    before = path.dropped
+    path.run(10 * RTT)
+    assert path.dropped - before <= RATE * 5 * RTT // S // 2
+    before = path.dropped
+    assert path.share(2 * S) >= 0.85
+    assert path.dropped - before <= 2 * RATE * 3 // 100
 
 
 def test_loss_that_ends_leaves_the_rate_as_it_is() -> None:

@@ -115,7 +115,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
 def test_pacing_is_a_little_faster_than_the_window() -> None:
     controller = NewReno(segment=1000, initial_rtt=200 * MS)
     assert controller.pacing_rate == 2 * 10_000 * 5
-    controller.on_rtt(100 * MS, rttvar=0, phase=0)
+    controller.on_rtt(100 * MS, rttvar=0, sent_at=0)
     assert controller.pacing_rate == 2 * 10_000 * 10
     lost(controller, 1000, phase=0)
     assert controller.pacing_rate == 62_500  # 1.25 * 5000 / 0.1 s
@@ -132,7 +132,7 @@ SILENCE = (5 * 305 + 100) * MS
 )
 def test_losses_in_a_long_silence_are_persistent_congestion(silence: int, in_flight: int, cwnd: int) -> None:
     controller = NewReno(segment=1000)
-    controller.on_rtt(100 * MS, rttvar=50 * MS, phase=0)
+    controller.on_rtt(100 * MS, rttvar=50 * MS, sent_at=0)
     acked(controller, 0, now=S, in_flight=in_flight)
     acked(controller, 1000, now=S + silence, in_flight=9000)
     lost(controller, 5000, phase=0, now=S + silence)
@@ -141,7 +141,7 @@ def test_losses_in_a_long_silence_are_persistent_congestion(silence: int, in_fli
 
 def test_a_silence_counts_once() -> None:
     controller = NewReno(segment=1000)
-    controller.on_rtt(100 * MS, rttvar=50 * MS, phase=0)
+    controller.on_rtt(100 * MS, rttvar=50 * MS, sent_at=0)
     acked(controller, 0, now=S, in_flight=5000)
     acked(controller, 1000, now=9 * S, in_flight=9000)
     lost(controller, 5000, phase=0, now=9 * S)

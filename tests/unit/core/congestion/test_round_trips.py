@@ -3,56 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from surewire.core.congestion.base import PhaseOutcome
-from surewire.core.congestion.round_trips import Round, RoundTrips, median
+from surewire.core.congestion.round_trips import RoundTrips, median
 from surewire.core.units import NS_PER_MS as MS
-from tests.unit.core.makers import make_sample
-
-RTT = 50 * MS
-SEGMENT = 1000
-ANY = 1 << 62  # no noise is too much
-
-
-class Flow:
-    """Rounds that are told of one datagram a millisecond."""
-
-    def __init__(self) -> None:
-        self.rounds = RoundTrips()
-        self.now = 0
-
-    def ack(
-        self,
-        phase: int | None = None,
-        *,
-        wait: int = MS,
-        rtt: int = RTT,
-        rttvar: int = 0,
-        tolerance: int = ANY,
-        acked: int = SEGMENT,
-        in_flight: int = 0,
-        is_app_limited: bool = False,
-    ) -> Round | None:
-        """One datagram, sent in `phase` (None: just now), is acknowledged `wait` ns after the one before."""
-        self.now += wait
-        if rtt:
-            self.rounds.on_rtt(rtt, rttvar=rttvar)
-        outcomes = [PhaseOutcome(self.rounds.phase if phase is None else phase, acked, 0)]
-        sample = make_sample(
-            now=self.now, rate=0, is_app_limited=is_app_limited, bytes_in_flight=in_flight, outcomes=outcomes
-        )
-        return self.rounds.on_ack(sample, tolerance=tolerance)
-
-    def ended(self, *, rttvar: int = 0, tolerance: int = ANY, acked: int = SEGMENT, in_flight: int = 0) -> Round:
-        """A round trip later what was sent just now is acknowledged; the round that ends by it."""
-        ended = self.ack(wait=RTT, rttvar=rttvar, tolerance=tolerance, acked=acked, in_flight=in_flight)
-        assert ended is not None
-        return ended
-
-    def begin(self) -> None:
-        """Change the window, and let the answers come that are not waited for."""
-        self.rounds.begin()
-        assert self.ack() is None
+from tests.unit.core.congestion.round_flow import RTT, SEGMENT, Flow
 
 
 def test_a_round_ends_with_a_datagram_that_was_sent_after_it_began() -> None:
@@ -117,11 +74,12 @@ def test_a_change_forgets_the_round_trips_seen_before() -> None:
 
 def test_where_round_trips_vary_the_first_answers_after_a_change_are_not_waited_for() -> None:
     """The fast ones come first: a round that began with them would see a short round trip that is none."""
-    flow = Flow()
-    flow.ended(rttvar=10 * MS)
+    flow = Flow(spread=10 * MS)
+    flow.ended()
+    assert flow.rounds.jitter == 10 * MS
     flow.rounds.begin()
     phase, started = flow.rounds.phase, flow.now
-    while (ended := flow.ack(rttvar=10 * MS, rtt=RTT if flow.now > started + 20 * MS else RTT // 2)) is None:
+    while (ended := flow.ack(rtt=RTT if flow.now > started + 20 * MS else RTT // 2)) is None:
         assert flow.now < started + RTT * 4
     assert flow.now - started > 20 * MS
     assert ended.rtt == RTT
@@ -135,9 +93,9 @@ def test_an_even_path_is_waited_for_no_longer_than_one_answer() -> None:
 
 
 def test_a_round_of_few_samples_on_a_noisy_path_goes_on() -> None:
-    flow = Flow()
-    flow.ended(rttvar=20 * MS)
-    ended = [flow.ack(rttvar=20 * MS, tolerance=MS, wait=RTT) for _ in range(4)]
+    flow = Flow(spread=20 * MS)
+    flow.ended()
+    ended = [flow.ack(tolerance=MS, wait=2 * RTT) for _ in range(4)]
     number = next(number for number, done in enumerate(ended, start=1) if done is not None)
     assert 2 <= number <= 4, "four rounds are enough, however noisy"
     together = ended[number - 1]
@@ -146,11 +104,12 @@ def test_a_round_of_few_samples_on_a_noisy_path_goes_on() -> None:
 
 
 def test_a_round_of_many_samples_is_enough_however_noisy() -> None:
-    flow = Flow()
-    flow.ended(rttvar=20 * MS)
+    flow = Flow(spread=20 * MS)
+    flow.ended()
     for _ in range(40):
-        assert flow.ack(flow.rounds.phase - 1, rttvar=20 * MS, tolerance=0) is None
-    assert flow.ended(rttvar=20 * MS, tolerance=0).samples == 41
+        assert flow.ack(flow.rounds.phase - 1, tolerance=0) is None
+    assert flow.ended(tolerance=0).samples == 41
+    assert flow.rounds.jitter > 10 * MS
 
 
 def test_an_answer_that_has_overtaken_others_ends_no_round() -> None:
@@ -163,16 +122,16 @@ def test_an_answer_that_has_overtaken_others_ends_no_round() -> None:
 
 def test_where_round_trips_vary_losses_are_told_of_when_they_are_known() -> None:
     """A loss is known later than an arrival: a round would tell of what arrived, and not of what did not."""
-    flow = Flow()
-    flow.ended(rttvar=RTT // 6)
+    flow = Flow(spread=RTT // 6)
+    flow.ended()
     flow.rounds.begin()
     changed = flow.rounds.phase
     while flow.rounds.phase == changed:
-        flow.ack(rttvar=RTT // 6)
+        flow.ack()
     told = []
     for _ in range(8):
         phase = flow.rounds.phase
-        ended = flow.ended(rttvar=RTT // 6, acked=3 * SEGMENT)
+        ended = flow.ended(acked=3 * SEGMENT)
         flow.rounds.on_lost([PhaseOutcome(phase, 0, SEGMENT)])  # known when the round is over
         told.append((ended.settled, ended.loss))
         assert ended.acked == 3 * SEGMENT
@@ -182,12 +141,12 @@ def test_where_round_trips_vary_losses_are_told_of_when_they_are_known() -> None
 
 
 def test_what_comes_to_be_known_of_a_round_that_was_told_of_does_not_count() -> None:
-    flow = Flow()
+    flow = Flow(spread=RTT // 6)
     for _ in range(6):
-        flow.ended(rttvar=RTT // 6)
+        flow.ended()
     flow.rounds.on_lost([PhaseOutcome(0, 0, 50 * SEGMENT)])
     for _ in range(6):
-        assert flow.ended(rttvar=RTT // 6).loss == 0
+        assert flow.ended().loss == 0
 
 
 def test_a_round_without_a_round_trip_is_none() -> None:
@@ -197,6 +156,40 @@ def test_a_round_without_a_round_trip_is_none() -> None:
     assert (ended.samples, ended.acked) == (1, 2 * SEGMENT)
 
 
+# What a round shows of the round trips.
+
+
+def test_of_many_round_trips_the_lower_quartile_is_told_of_too() -> None:
+    """A round that fills a queue begins without one."""
+    flow = Flow()
+    flow.ended()
+    ended = flow.ended_after(*(RTT + turn * MS for turn in range(16)))
+    assert (ended.samples, ended.quartile, ended.rtt, ended.latest_rtt) == (
+        16,
+        RTT + 3 * MS,
+        RTT + 7 * MS,
+        RTT + 15 * MS,
+    )
+
+
+def test_of_few_the_median_stands_for_it() -> None:
+    """A quarter of them may have overtaken the others."""
+    flow = Flow()
+    flow.ended()
+    ended = flow.ended_after(*(RTT + turn * MS for turn in range(15)))
+    assert (ended.samples, ended.quartile, ended.rtt) == (15, RTT + 7 * MS, RTT + 7 * MS)
+
+
+@given(st.lists(st.integers(1, RTT), min_size=1, max_size=48))
+def test_a_quarter_at_least_took_no_longer_than_the_quartile(rtts: list[int]) -> None:
+    flow = Flow()
+    flow.ended()
+    ended = flow.ended_after(*rtts)
+    assert min(rtts) <= ended.quartile <= ended.rtt <= max(rtts)
+    assert 4 * sum(rtt <= ended.quartile for rtt in rtts) >= len(rtts)
+    assert 2 * sum(rtt <= ended.rtt for rtt in rtts) >= len(rtts)
+
+
 def test_the_noise_of_a_median_falls_with_the_root_of_the_samples() -> None:
     flow = Flow()
     assert flow.rounds.noise(1) == 0
@@ -204,24 +197,6 @@ def test_the_noise_of_a_median_falls_with_the_root_of_the_samples() -> None:
     assert flow.rounds.noise(1) >= 2 * MS
     assert flow.rounds.noise(16) == flow.rounds.noise(1) // 4
     assert flow.rounds.noise(0) == flow.rounds.noise(1)
-
-
-def test_the_jitter_is_what_is_there_without_a_queue() -> None:
-    flow = Flow()
-    for _ in range(10):
-        flow.ended(rttvar=3 * MS)
-    flow.ended(rttvar=9 * MS)
-    assert flow.rounds.jitter == 3 * MS
-    flow.ended(rttvar=1 * MS)
-    assert flow.rounds.jitter == 1 * MS
-
-
-def test_of_the_first_few_round_trips_the_present_variation_counts() -> None:
-    """It starts as half of the first one, and that may have been one datagram that overtook all others."""
-    flow = Flow()
-    flow.ended(rttvar=MS // 2)
-    flow.ended(rttvar=4 * MS)
-    assert flow.rounds.jitter == 4 * MS
 
 
 def test_a_round_says_whether_the_application_had_nothing_to_send_at_any_time() -> None:

@@ -1,40 +1,14 @@
-"""Start-up by hand: what ends it, what does not, and how fast the window grows. Segments of 1,000 bytes."""
+"""Start-up by hand: how fast the window grows, what ends it, and what does not. Segments of 1,000 bytes."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from surewire.core.congestion.base import PhaseOutcome
 from surewire.core.congestion.start_up import StartUp
 from surewire.core.units import NS_PER_MS as MS
-from surewire.core.units import NS_PER_S as S
-from tests.unit.core.congestion.make_round import make_round
-from tests.unit.core.makers import make_sample
-
-SEGMENT = 1000
-RTT = 40 * MS
-
-
-def grow(start: StartUp, acked: int = SEGMENT, *, now: int = S, is_app_limited: bool = False, jitter: int = 0) -> int:
-    outcomes = [PhaseOutcome(0, acked, 0)]
-    sample = make_sample(now=now, rate=0, is_app_limited=is_app_limited, outcomes=outcomes)
-    return start.growth(sample, base=RTT, jitter=jitter)
-
-
-def end_round(start: StartUp, acked: int, lost: int = 0, *, is_app_limited: bool = False) -> str:
-    """A round of so many segments has ended; why start-up is over."""
-    ended = make_round(acked * SEGMENT, lost * SEGMENT, rtt=RTT, is_app_limited=is_app_limited)
-    start.on_round(ended, segment=SEGMENT)
-    return start.is_over_by
-
-
-def doubling(loss: float, *, first: int = 10, rounds: int = 8) -> StartUp:
-    """Rounds that double, a share of each of which is lost."""
-    start = StartUp()
-    for number in range(rounds):
-        sent = first << number
-        end_round(start, sent - round(sent * loss), round(sent * loss))
-    return start
+from tests.unit.core.congestion.starting import RTT, SEGMENT, doubling, end_round, grow, tried_after
 
 
 def see(start: StartUp, rtt: int, count: int = 8) -> StartUp:
@@ -99,26 +73,6 @@ def test_where_round_trips_vary_more_is_needed() -> None:
     assert start.is_over_by == "delay"
 
 
-def test_the_rate_is_that_of_the_latest_acknowledgments() -> None:
-    start = StartUp()
-    assert start.rate == 0
-    now = S
-    for _ in range(20):
-        now += MS
-        grow(start, now=now)
-    for _ in range(20):
-        now += MS // 2
-        grow(start, now=now)
-    assert start.rate == 2_000_000
-
-
-def test_acknowledgments_at_one_time_show_no_rate() -> None:
-    start = StartUp()
-    grow(start)
-    grow(start)
-    assert start.rate == 0
-
-
 # The deliveries do not grow.
 
 
@@ -143,10 +97,10 @@ def test_deliveries_that_stay_end_it() -> None:
 
 def test_rounds_of_few_segments_need_more_of_them() -> None:
     rounds = []
-    for segments in (8, 800):
+    for segments in (31, 32):
         start = StartUp()
         rounds.append(next(number for number in range(99) if end_round(start, segments)))
-    assert rounds[0] > rounds[1]
+    assert rounds == [6, 2]
     assert start.is_over_by == "plateau"
 
 
@@ -169,59 +123,33 @@ def test_rounds_in_which_nothing_happened_say_nothing() -> None:
         assert end_round(start, 0) == ""
 
 
-# Losses jump.
+# All of it: a path that takes so much in a round trip, drops what is more, and loses its share of the rest.
 
 
-@pytest.mark.parametrize("loss", [0.01, 0.1, 0.3, 0.5])
-def test_a_steady_loss_does_not_end_it(loss: float) -> None:
-    assert doubling(loss).is_over_by == ""
+def run(start: StartUp, *, room: int, loss: float, rounds: int = 40) -> int:
+    """Go on until it is over; the largest window then, in segments."""
+    window = largest = 32
+    for _ in range(rounds):
+        acked = round(min(window, room) * (1 - loss))
+        tried = tried_after(start, acked, window - acked)
+        if start.is_over_by:
+            break
+        window = tried or window + grow(start, acked * SEGMENT) // SEGMENT
+        largest = max(largest, window)
+    return largest
 
 
-@pytest.mark.parametrize("loss", [0.1, 0.3, 0.5])
-def test_a_steady_loss_is_learned(loss: float) -> None:
-    start = doubling(loss)
-    assert loss - 0.05 <= start.loss <= loss + 0.01
-    assert start.evidence > 1000
-
-
-def test_the_loss_leans_to_less() -> None:
-    """A floor that is too low is found out; one that is too high hides what we cause."""
-    assert doubling(0.2, rounds=3).loss < 0.2
-
-
-def test_a_few_segments_teach_nothing() -> None:
+@given(room=st.integers(500, 5000), loss=st.floats(0, 0.5))
+def test_it_ends_where_the_path_does(room: int, loss: float) -> None:
     start = StartUp()
-    end_round(start, 3, 3)
-    end_round(start, 6, 6)
-    assert start.loss == 0.0
+    largest = run(start, room=room, loss=loss)
+    assert start.is_over_by in ("loss", "plateau")
+    assert room <= largest <= 3 * room
+    assert loss - 0.02 <= start.losses.share <= loss + 0.1
 
 
-@pytest.mark.parametrize("loss", [0.0, 0.1, 0.3])
-def test_far_more_loss_than_before_ends_it(loss: float) -> None:
-    start = doubling(loss)
-    known = start.loss
-    assert end_round(start, 1500, 1500) == "loss"
-    assert start.loss == known, "what the policer drops is not the path's"
-
-
-def test_a_little_more_loss_than_before_does_not() -> None:
-    assert end_round(doubling(0.1, rounds=5), 280, 40) == ""
-
-
-def test_more_than_any_path_is_taken_to_lose_ends_it() -> None:
-    assert end_round(doubling(0.55), 1000, 3000) == "loss"
-
-
-def test_a_round_of_few_segments_is_no_jump() -> None:
-    assert end_round(doubling(0), 4, 4) == ""
-
-
-def test_what_was_known_before_is_gone_by() -> None:
-    """Where the path was known to lose a third, a third is no news."""
-    assert end_round(StartUp(), 200) == ""
-    fresh = StartUp()
-    end_round(fresh, 100)
-    assert end_round(fresh, 140, 60) == "loss"
-    told = StartUp(loss=0.3, segments=100)
-    end_round(told, 70, 30)
-    assert end_round(told, 140, 60) == ""
+@given(loss=st.floats(0, 0.5))
+def test_it_does_not_end_before(loss: float) -> None:
+    start = StartUp()
+    assert run(start, room=1_000_000, loss=loss, rounds=8) >= 32 * 2**6
+    assert start.is_over_by == ""

@@ -1,0 +1,123 @@
+"""What start-up says of the path by hand: its rate, and its own round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from surewire.core.congestion.start_up import StartUp
+from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
+from tests.unit.core.congestion.make_round import make_round
+from tests.unit.core.congestion.starting import SEGMENT, end_round, grow
+
+# What the path delivers.
+
+
+def stream(start: StartUp, count: int, *, every: int, now: int = S) -> int:
+    """Acknowledgments of a segment each; when the last one came."""
+    for _ in range(count):
+        now += every
+        grow(start, now=now)
+    return now
+
+
+def test_the_rate_is_that_of_the_latest_acknowledgments() -> None:
+    start = StartUp()
+    assert start.rate == 0
+    now = stream(start, 20, every=MS)
+    stream(start, 40, every=MS // 2, now=now)
+    assert start.rate == 2_000_000
+
+
+def test_it_is_taken_over_half_a_round_trip() -> None:
+    start = StartUp()
+    now = stream(start, 40, every=4 * MS)
+    stream(start, 11, every=2 * MS, now=now)
+    assert start.rate == 500_000
+
+
+def test_acknowledgments_at_one_time_show_no_rate() -> None:
+    start = StartUp()
+    stream(start, 2, every=0)
+    assert start.rate == 0
+
+
+def test_what_a_round_delivered_is_a_rate() -> None:
+    start = StartUp()
+    end_round(start, 80)
+    assert start.rate == 2_000_000
+
+
+def test_what_the_application_held_back_was_delivered_too() -> None:
+    start = StartUp()
+    end_round(start, 80, is_app_limited=True)
+    assert start.rate == 2_000_000
+
+
+def test_the_best_of_any_round_counts() -> None:
+    start = StartUp()
+    now = stream(start, 40, every=MS // 4)
+    end_round(start, 40)
+    now = stream(start, 40, every=4 * MS, now=now)
+    end_round(start, 10)
+    assert start.rate == 4_000_000
+
+
+# How long the path's own round trip is.
+
+
+def see_rounds(start: StartUp, *rounds: tuple[int, int]) -> StartUp:
+    """Quartiles (ns), and of how many samples."""
+    for quartile, samples in rounds:
+        start.take_round_trips(make_round(SEGMENT)._replace(rtt=9 * S, quartile=quartile, samples=samples))
+    return start
+
+
+def even(samples: int) -> int:
+    """The noise of a path that has none."""
+    return 0 * samples
+
+
+def of_few(samples: int) -> int:
+    return 64 * MS // samples
+
+
+@pytest.mark.parametrize(
+    ("jitter", "noise", "expected"),
+    [(0, even, 40 * MS), (3 * MS, even, 43 * MS), (0, of_few, 47 * MS), (3 * MS, of_few, 50 * MS)],
+)
+def test_it_is_the_least_quartile_with_what_chance_may_have_taken_off(
+    jitter: int, noise: Callable[[int], int], expected: int
+) -> None:
+    """With noise the one of few samples tells less than the one of many."""
+    start = see_rounds(StartUp(), (60 * MS, 64), (46 * MS, 64), (40 * MS, 8))
+    assert start.least_round_trip(jitter=jitter, noise=noise) == expected
+
+
+def test_rounds_of_three_tell_less_than_any_other() -> None:
+    """Each of so few may have overtaken others."""
+    start = see_rounds(StartUp(), (10 * MS, 3), (40 * MS, 4), (11 * MS, 3))
+    assert start.least_round_trip(jitter=0, noise=even) == 40 * MS
+
+
+def test_where_there_are_no_others_the_last_one_counts() -> None:
+    start = see_rounds(StartUp(), (10 * MS, 1), (40 * MS, 3))
+    assert start.least_round_trip(jitter=0, noise=even) == 40 * MS
+
+
+@given(
+    rounds=st.lists(st.tuples(st.integers(1, S), st.integers(4, 1000)), min_size=1, max_size=20),
+    jitter=st.integers(0, S),
+)
+def test_no_round_makes_it_longer(rounds: list[tuple[int, int]], jitter: int) -> None:
+    start = StartUp()
+    found = []
+    for each in rounds:
+        see_rounds(start, each)
+        found.append(start.least_round_trip(jitter=jitter, noise=of_few))
+    assert found == sorted(found, reverse=True)
+    assert found[-1] >= min(quartile for quartile, _ in rounds) + jitter
