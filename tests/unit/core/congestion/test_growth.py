@@ -126,3 +126,30 @@ def test_nothing_arriving_at_all_is_no_division_by_zero() -> None:
     assert growth.plateau(WINDOW, 0, segments=0, loss=0.5) == 0
     assert growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5) == 0
     growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5)
+
+
+def windows_until_clear(delivered: float) -> list[int]:
+    """Windows of eight rounds with a clear queue, of each of which this share arrives a round later."""
+    growth, window, before = Growth(), WINDOW, WINDOW
+    windows = []
+    for _ in range(8):
+        growth.plateau(window, int(min(before, WINDOW) + (before - WINDOW) * delivered), segments=1000, loss=0)
+        before = window
+        window += growth.step(window, segment=WINDOW // 20, is_gentle=False, is_clear=True)
+        windows.append(window)
+    return windows
+
+
+def test_growth_that_nothing_answers_to_is_no_reason_to_jump() -> None:
+    """An empty queue alone is not: behind a policer it always is."""
+    assert windows_until_clear(1.0)[4] > 1.4 * windows_until_clear(0.0)[3]
+
+
+def test_far_more_than_was_sent_is_no_wider_path() -> None:
+    """When a path becomes shorter, what was on the way comes all at once."""
+    growth, window = Growth(), WINDOW
+    for _ in range(4):
+        growth.plateau(window, WINDOW, segments=1000, loss=0)
+        window += growth.step(window, segment=WINDOW // 20, is_gentle=False, is_clear=True)
+    growth.plateau(window, 2 * window, segments=1000, loss=0)
+    assert growth.step(window, segment=SEGMENT, is_gentle=False, is_clear=True) < window // 2

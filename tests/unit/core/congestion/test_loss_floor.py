@@ -296,3 +296,11 @@ def test_less_than_chance_lets_expect() -> None:
 
 def test_a_path_that_loses_nothing_cannot_lose_less() -> None:
     assert not LossFloor().is_below(0.0, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("share", "segments", "is_sure"), [(0.0, 1000, True), (0.0, 30, False), (0.02, 1000, False), (0.005, 200, True)]
+)
+def test_a_floor_is_surely_low_only_with_enough_to_tell(share: float, segments: float, is_sure: bool) -> None:
+    """One of sixteen flows on a path that loses a tenth saw no loss of its first few, and took others for CUBIC."""
+    assert known(share, segments).is_surely_below(0.01) is is_sure

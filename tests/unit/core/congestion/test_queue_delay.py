@@ -145,3 +145,26 @@ def test_noise_is_no_queue() -> None:
 
 def test_an_empty_window_is_no_division_by_zero() -> None:
     assert QueueDelay().allowed(0, noise=0) > 0
+
+
+def test_a_base_of_the_first_answers_is_not_believed_where_round_trips_vary() -> None:
+    queue = known(RTT * 3 // 5)
+    queue.is_doubtful = True
+    see(queue, RTT)
+    assert (queue.base, queue.delay, queue.is_doubtful) == (RTT, 0, False)
+    see(queue, RTT + 9 * MS)
+    assert queue.delay == 9 * MS  # once only
+
+
+def test_but_it_is_not_taken_for_less_than_half() -> None:
+    queue = known()
+    queue.is_doubtful = True
+    see(queue, 5 * RTT)
+    assert (queue.base, queue.delay) == (2 * RTT, 3 * RTT)
+
+
+def test_a_doubtful_base_does_not_hide_a_shorter_path() -> None:
+    queue = known()
+    queue.is_doubtful = True
+    see(queue, RTT // 2)
+    assert queue.base == RTT // 2
