@@ -10,6 +10,8 @@ the losses of the one before it, and the first one after a change tells of none.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from surewire.core.congestion.base import AckSample, PhaseOutcome
 
 _ENOUGH_SAMPLES = 16
 _FEW_DIFFERENCES = 4
+_MOST_SAMPLES = 1024  # that are kept: a peer may answer as often as it likes, and never end a round
 _KNOWN_SAMPLES = 8  # from here on their variation is known
 _ENOUGH_ROUNDS = 4
 _SETTLING_DEVIATIONS = 3  # mean deviations of the round trip after which the first answers are typical ones
@@ -63,7 +66,7 @@ class RoundTrips:
         self._began_at = 0  # when the round did
         self._rtt = 0  # of the last round: where some datagrams overtake others, the first answer comes too soon
         self._jitter = _Jitter()
-        self._rtts: list[int] = []
+        self._rtts: deque[int] = deque(maxlen=_MOST_SAMPLES)
         self._outcomes: dict[int, list[int]] = {}  # by mark: bytes acknowledged, and lost
         self._acked = self._used = 0
         self._is_app_limited = False
@@ -174,7 +177,7 @@ class _Jitter:
     def __init__(self) -> None:
         self.value = 0
         self._rttvar = 0
-        self._seen: list[tuple[int, int]] = []  # when each was sent, and its round trip
+        self._seen: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)  # when each was sent, and its round trip
         self._is_known = False
 
     def on_rtt(self, rtt: int, rttvar: int, sent_at: int) -> None:
@@ -187,8 +190,8 @@ class _Jitter:
             if not self._is_known:
                 self.value = self._rttvar
             return
-        seen.sort()  # as they were sent: of those that come in the order of their round trips each is near the next
-        steps = sum(abs(after[1] - before[1]) for before, after in pairwise(seen))
+        # As they were sent: of those that come in the order of their round trips each is near the next.
+        steps = sum(abs(after[1] - before[1]) for before, after in pairwise(sorted(seen)))
         found = 3 * steps // (4 * (len(seen) - 1))  # of even, triangular, or normal distributions: 0.71 to 0.75
         if len(seen) <= _KNOWN_SAMPLES:
             if not self._is_known:
@@ -199,6 +202,7 @@ class _Jitter:
         seen.clear()
 
 
-def median(values: list[int]) -> int:
+def median(values: Iterable[int]) -> int:
     """The median of at least one value (the lower one of two)."""
-    return sorted(values)[(len(values) - 1) // 2]
+    ordered = sorted(values)
+    return ordered[(len(ordered) - 1) // 2]

@@ -24,6 +24,7 @@ _MIN_RTT_THRESH = 4 * NS_PER_MS
 _MAX_RTT_THRESH = 16 * NS_PER_MS
 _MIN_RTT_DIVISOR = 16  # half of that: the jitter that is known is added
 _LEAST_SAMPLES = 4  # round trips in a round that tells of the path's: of fewer each may have overtaken others
+_MOST_ROUNDS = 64  # that are remembered: who has little to say may never end start-up
 _FEW_SEGMENTS = 32  # so few may arrive, or not, by chance
 _STALL = 6  # points: rounds without growth count three, those of few segments one
 
@@ -44,7 +45,9 @@ class StartUp:
         self._delivered = 0
         self._most = 0  # bytes acknowledged in a round
         self._stalled = 0
-        self._rounds: list[tuple[int, int]] = []  # lower quartiles of the round trips (ns), and of how many
+        self._rounds: deque[tuple[int, int]] = deque(
+            maxlen=_MOST_ROUNDS
+        )  # lower quartiles of the round trips (ns), and of how many
 
     def on_rtt(self, rtt: int) -> None:
         """Take a round trip, ns."""
@@ -55,7 +58,7 @@ class StartUp:
         self._rate.on_ack(sample.acked, now=sample.now, longest=base // 2, segment=segment)
         if len(self._recent) == _N_RTT_SAMPLE:
             threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
-            if median(list(self._recent)) >= base + threshold + jitter * 3 // 2:
+            if median(self._recent) >= base + threshold + jitter * 3 // 2:
                 self.is_over_by = "delay"
         is_held = sample.rate.is_app_limited or self.losses.is_in_doubt
         return 0 if is_held else int(sample.acked / (1 - min(self.loss, MOST)))
@@ -101,5 +104,5 @@ class StartUp:
         Each may be that much longer than its quartile, and than what its median shows by chance (`noise` of so many
         samples). Quartiles, since a round that fills a queue begins without one.
         """
-        told = [each for each in self._rounds if each[1] >= _LEAST_SAMPLES] or self._rounds[-1:]
+        told = [each for each in self._rounds if each[1] >= _LEAST_SAMPLES] or [self._rounds[-1]]
         return min(quartile + jitter + noise(samples) for quartile, samples in told)

@@ -219,3 +219,15 @@ def test_a_round_says_how_much_was_in_flight_at_most() -> None:
 @pytest.mark.parametrize(("values", "expected"), [([5], 5), ([2, 1], 1), ([3, 1, 2], 2), ([4, 1, 3, 2], 2)])
 def test_the_median(values: list[int], expected: int) -> None:
     assert median(values) == expected
+
+
+def test_of_a_peer_that_answers_without_end_the_latest_round_trips_are_kept() -> None:
+    flow = Flow()
+    assert flow.ack() is not None
+    before = flow.rounds.phase - 1
+    for _ in range(3000):
+        assert flow.ack(before, rtt=RTT // 2) is None
+    for _ in range(1100):
+        assert flow.ack(before) is None
+    ended = flow.ended()
+    assert (ended.samples, ended.rtt, ended.quartile) == (1024, RTT, RTT)

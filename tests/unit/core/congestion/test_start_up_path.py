@@ -121,3 +121,9 @@ def test_no_round_makes_it_longer(rounds: list[tuple[int, int]], jitter: int) ->
         found.append(start.least_round_trip(jitter=jitter, noise=of_few))
     assert found == sorted(found, reverse=True)
     assert found[-1] >= min(quartile for quartile, _ in rounds) + jitter
+
+
+def test_who_never_ends_start_up_goes_by_the_latest_rounds() -> None:
+    """A dialogue may never fill a window: its first round trip is not remembered for ever."""
+    start = see_rounds(StartUp(), (20 * MS, 16), *[(50 * MS, 16)] * 64)
+    assert start.least_round_trip(jitter=0, noise=lambda samples: 0) == 50 * MS
