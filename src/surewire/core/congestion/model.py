@@ -229,7 +229,8 @@ class PathModel:
             self._begin()  # the gap that it left in what is on the way goes around once more
             return
         if self._cuts.unmoved_rtt:
-            self._end_trial(ended, segments, now)
+            if ended.settled:
+                self._end_trial(ended, segments, now)
             return
         self._quiet.on_round(ended, is_first=not self._growth.rounds)
         if self.queue.is_look_due(now):

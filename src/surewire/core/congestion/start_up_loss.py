@@ -117,5 +117,6 @@ class _Doubt:
         self.may_be_burst = may_be_burst
         self.smaller: tuple[float, float] | None = None  # segments lost of half the window, and sent
         # If a window is too large and loses x of itself, half of it loses 2x - 1 or nothing; the middle of the two.
+        usual = min(usual, MOST)  # of a path that has lost all so far nothing follows
         excess = (ended.loss - usual) / (1 - usual)
         self.half = usual + (1 - usual) * max(excess, 3 * excess - 1) / 2

@@ -306,3 +306,15 @@ def _lost(rng: random.Random, segments: int, share: float, burst: int) -> float:
 def test_chance_is_seldom_taken_for_congestion(share: float, burst: int) -> None:
     rng = random.Random(1)
     assert sum(start(rng, share, burst) == "congestion" for _ in range(60)) <= 3
+
+
+def test_where_all_was_lost_so_far_more_of_it_is_no_error() -> None:
+    """A peer may acknowledge a ping, and nothing else of a round."""
+    losses = StartUpLoss(share=1.0, segments=32)
+    losses.take(make_round(0, 32 * SEGMENT), 32)
+    assert losses.share == 1.0
+    losses.doubt(make_round(SEGMENT, 31 * SEGMENT), 32)
+    losses.judge(make_round(SEGMENT, 31 * SEGMENT), 32)
+    assert 0 <= losses.share <= 1
+    small = StartUpLoss(share=1.0, segments=1e6)
+    assert small.doubt(make_round(0, 200 * SEGMENT), 200) >= 0
