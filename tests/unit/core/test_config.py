@@ -11,7 +11,14 @@ from surewire.core.config import TransportConfig
 from surewire.errors import ConfigError
 
 NAMES = [field.name for field in fields(TransportConfig)]
-OPTIONAL = {"ack_reordered", "overtaking_window", "min_pto", "tail_effort", "tail_effort_spared"}  # 0 leaves them out
+OPTIONAL = {
+    "ack_pairs",
+    "ack_reordered",
+    "overtaking_window",
+    "min_pto",
+    "tail_effort",
+    "tail_effort_spared",
+}  # 0 leaves them out
 
 
 def config_with(name: str, value: Any) -> TransportConfig:
