@@ -41,7 +41,7 @@ def sent_per_byte(transfer: NativeSimulation) -> float:
     return (size + transfer.client.stats().retransmitted_bytes) / size
 
 
-OVERSHOT = "start-up overshoots a queue of one product at a short round trip: 4 to 6% of 4 MB with these seeds"
+OVERSHOT = "start-up overshoots a queue of one product at a short round trip: 1.032 times the bound is the median"
 
 
 # What the queue drops while the rate is not known yet counts, too: 2% of 4 MB.
@@ -56,6 +56,13 @@ OVERSHOT = "start-up overshoots a queue of one product at a short round trip: 4 
 def test_bytes_sent_for_each_byte_stay_near_the_bound_of_the_loss(loss: float, nbytes: int, most: float) -> None:
     ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
     assert 0.97 < median(ratios) * (1 - loss) <= most, ratios
+
+
+@pytest.mark.parametrize(("loss", "nbytes"), [(0.01, 4_000_000), (0.1, 4_000_000), (0.3, 2_000_000)])
+def test_start_up_overshoots_once_and_no_more(loss: float, nbytes: int) -> None:
+    """What stands while one of those before is missed."""
+    ratios = [sent_per_byte(transfer) for transfer in transfers(bottleneck(loss), nbytes)]
+    assert median(ratios) * (1 - loss) <= 1.15, ratios
 
 
 def test_few_bytes_are_sent_again_for_nothing_on_a_jittery_path() -> None:
@@ -77,14 +84,23 @@ def test_ten_percent_loss_leaves_most_of_what_the_path_can_carry() -> None:
     assert median(shares) >= 0.85, shares
 
 
+SOONER = "of this path the search for the MTU takes more than 3 MB, which are over sooner than they were"
+
+
 @pytest.mark.parametrize(
-    ("mtu", "least", "most"), [(1_280, 1_230, 1_252), (1_500, 1_472, 1_472), (9_000, 8_900, 8_972)]
+    ("mtu", "least", "most", "nbytes"),
+    [
+        pytest.param(1_280, 1_230, 1_252, 3_000_000, marks=pytest.mark.xfail(strict=True, reason=SOONER)),
+        (1_280, 1_230, 1_252, 6_000_000),
+        (1_500, 1_472, 1_472, 3_000_000),
+        (9_000, 8_900, 8_972, 3_000_000),
+    ],
 )
-def test_the_path_mtu_is_found_through_fifteen_percent_loss(mtu: int, least: int, most: int) -> None:
+def test_the_path_mtu_is_found_through_fifteen_percent_loss(mtu: int, least: int, most: int, nbytes: int) -> None:
     link = LinkConfig(rate=100_000_000, delay=10 * MS, queue=500_000, loss=0.15, mtu=mtu)
     sizes = []
     for seed in range(1, 6):
-        run = NativeSimulation(content(6_000_000, seed), link, seed=seed, config=NativeConfig()).run()
+        run = NativeSimulation(content(nbytes, seed), link, seed=seed, config=NativeConfig()).run()
         assert run.is_success, run.outcomes
         sizes.append(run.client.stats().path_mtu)
     assert least <= median(sizes) <= max(sizes) <= most, sizes

@@ -54,6 +54,16 @@ def test_start_up_comes_near_the_rate_within_a_second(loss: float) -> None:
     assert path.share(S) >= 0.85
 
 
+PHASE = "where the last doubling ends depends on the rate, and here it ends late: 47 ms of queue, two segments dropped"
+
+
+@pytest.mark.xfail(strict=True, reason=PHASE)
+def test_start_up_stops_before_it_fills_a_queue() -> None:
+    path = Path()
+    assert path.longest_wait(S) <= 40 * MS
+    assert path.dropped == 0
+
+
 @pytest.mark.parametrize("eighth", range(8))
 def test_start_up_overshoots_by_less_than_the_product(eighth: int) -> None:
     """Where the last doubling ends depends on the rate. Seen: at most 22 segments lost, of 88, by a queue of one;
@@ -105,9 +115,15 @@ def test_it_fills_the_path_whatever_the_queue(queue: float) -> None:
     assert settled(queue=queue).share(5 * S) >= 0.9
 
 
-@pytest.mark.parametrize("queue", [1.0, 4.0, 16.0])
+@pytest.mark.parametrize("queue", [pytest.param(1.0, marks=pytest.mark.xfail(strict=True, reason=PHASE)), 4.0, 16.0])
 def test_a_long_queue_stays_short(queue: float) -> None:
     path = settled(queue=queue)
+    assert path.longest_wait(5 * S) <= 30 * MS
+    assert path.dropped == 0
+
+
+def test_after_start_up_a_queue_of_one_product_stays_short() -> None:
+    path = settled()
     before = path.dropped
     assert path.longest_wait(5 * S) <= 30 * MS
     assert path.dropped == before
