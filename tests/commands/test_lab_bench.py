@@ -83,9 +83,10 @@ def test_the_rows_run(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     (jitter,) = cells(done.stdout, "10%, round trip 25 to 75 ms")
-    assert jitter[0].startswith("0.") or jitter[0].startswith("1.") or jitter[0].startswith("2."), jitter
-    (mixed,) = cells(done.stdout, "2")
-    assert mixed[0] == "0.114 s"
+    assert float(jitter[0].split()[0]) > 10_000_000 * 8 / 100e6, "seconds, whether the wire kept up or not"
+    by_load = [row for late in ("", " (1 wire late)", " (2 wire late)") for row in cells(done.stdout, f"2{late}")]
+    ((least, *_),) = by_load
+    assert least == "0.114 s"
     outcomes = json.loads(report.read_text())
     assert [(one["link"], one["seed"]) for one in outcomes] == [
         *(("10%, jitter", 0), ("10%, jitter", 1)),
