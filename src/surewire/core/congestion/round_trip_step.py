@@ -7,7 +7,7 @@ nothing yet of what comes after: a burst of others may be as steep, but is gone 
 only if every round trip since is as long.
 
 Who sends seldom sees no steps: between two of its datagrams anything may have come. It is left to growing to find out
-(see `model`). Rises by less than a quarter are none.
+(see `doubling`). Rises by less than a quarter are none.
 """
 
 from __future__ import annotations

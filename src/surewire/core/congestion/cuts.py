@@ -1,0 +1,69 @@
+"""Cuts of the window for a queue: by how much, and whether they help.
+
+A cut takes the queue's share of the window, and no more than one look at the queue is worth. While no short queue is
+seen, cuts add up; `Cuts` keeps how many they are, and where they began. If they do not move the round trip, or leave
+nothing to cut, there is no queue of ours: either others hold it, or the path is longer.
+"""
+
+from __future__ import annotations
+
+from surewire.core.congestion.competition import Competition
+from surewire.core.congestion.queue_delay import QueueDelay
+
+_LEAST_LEFT = 70  # per cent that a cut leaves at least: one look may be wrong
+_LEAST_LEFT_FURTHER = 40  # the second one, and so on: the first was right
+_WRONG_BY = 2  # times at most: what a cut leaves of a queue that is longer than the path
+_LEFT_PART = 64  # of the round trip is left of a queue that is cut: what is cut too much is missed for some rounds
+_CUTS_AT_LEAST = 3  # in a row, down to the least window: the queue is not ours, or there is none
+_STANDING_CUTS = 6  # in a row without a sight of a short queue: others hold it
+_STANDING_AGAIN = 3  # where they have just seemed to be gone
+_UNMOVED = 5  # per cent by which the round trip may differ that does not answer to a quarter of the window
+
+
+class Cuts:
+    """Those since a short queue was seen last: `count`, and the `window` (bytes) before the first of them."""
+
+    __slots__ = ("_after", "_rtt", "count", "window")
+
+    def __init__(self, *, after: Competition | None = None) -> None:
+        """There were none yet; `after` is the competition that has ended just now."""
+        self.count = 0
+        self.window = 0
+        self._after = after
+        self._rtt = 0  # the last one that was cut for, ns
+
+    def take(self, queue: QueueDelay, window: int, *, latest_rtt: int, noise: int) -> int:
+        """Count a cut of this window, and return how many per cent of it are left.
+
+        Args:
+            queue: as the round showed it.
+            window: bytes.
+            latest_rtt: the last round trip of that round, ns.
+            noise: by which its median may be off, ns.
+        """
+        left = 100 * (queue.base + queue.base // _LEFT_PART + noise) // queue.rtt
+        least = min(_LEAST_LEFT_FURTHER if self.count else _LEAST_LEFT, _WRONG_BY * left)
+        if not self.count:
+            self.window = window
+        self._rtt = latest_rtt
+        self.count += 1
+        return max(left, least)
+
+    def are_in_vain(self, queue: QueueDelay, window: int, *, allowed: int, is_least: bool) -> bool:
+        """True when one more would not help either; `is_least`: the window is hardly to be cut."""
+        is_unmoved = self.count and self._is_unmoved(window, queue.rtt) and queue.delay > 2 * allowed
+        return bool(is_unmoved) or (is_least and self.count >= _CUTS_AT_LEAST)
+
+    def _is_unmoved(self, window: int, rtt: int) -> bool:
+        """True when a quarter of the window is gone, and the round trip is still what it was, neither more nor less."""
+        return 4 * window <= 3 * self.window and 100 * abs(rtt - self._rtt) <= _UNMOVED * self._rtt
+
+    def is_standing(self, now: int) -> bool:
+        """True when so many have not emptied the queue that somebody else must hold it."""
+        return self.count >= _STANDING_CUTS or self.held_before(now) > 0
+
+    def held_before(self, now: int) -> int:
+        """The window (bytes) held in a competition that was ended too early, as these cuts say; 0: there was none."""
+        if self._after is None or self.count < _STANDING_AGAIN or not self._after.is_doubtful(now):
+            return 0
+        return self._after.before_test

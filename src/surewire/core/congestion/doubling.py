@@ -1,0 +1,95 @@
+"""The search for a window by doubling it: at the start, and again where the path may have become longer.
+
+`StartUp` says when it is over. Then the window becomes what the path delivers in a round trip without a queue.
+
+The second search is for round trips that do not answer to the window: others hold the queue, or there is none and the
+path is longer. If the window at least doubles before anything else moves, the path is longer indeed. Nothing is learned
+of losses meanwhile: who has others beside him causes some.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from surewire.core.congestion.base import AckSample
+from surewire.core.congestion.path_state import PathState
+from surewire.core.congestion.round_trips import Round
+from surewire.core.congestion.start_up import StartUp
+from surewire.core.units import NS_PER_S
+
+_UNKNOWN = 1 << 62  # ns: no round trip is longer
+_KNOWN_SEGMENTS = 100.0  # that the floor is taken to rest on in a second search
+_DOUBTFUL_PART = 16  # of the round trip: where it varies by more, the first to come are fast ones, and no measure
+
+
+class Found(Enum):
+    """What a search has shown."""
+
+    QUEUE = auto()  # round trips have become longer
+    LIMIT = auto()  # something else is the limit: there is no queue, or it has been full all the time
+    LONGER_PATH = auto()
+    OTHERS = auto()  # who hold the queue
+
+
+class Doubling:
+    """One search. `start_up` judges what it is told of each round trip (`on_rtt`) and of losses (`losses`)."""
+
+    def __init__(self, path: PathState, *, again_from: int = 0) -> None:
+        """Begin with the window that the path has.
+
+        For a second search, `again_from` is that window (bytes, > 0), and the last round's round trip the one that
+        does not answer.
+        """
+        self._path = path
+        self._again_from = again_from
+        self._unmoved_rtt = path.queue.rtt if again_from else 0
+        self.start_up = StartUp()
+        if again_from:
+            self.start_up = StartUp(loss=path.floor.share, segments=_KNOWN_SEGMENTS, is_sure=True)
+
+    def on_ack(self, sample: AckSample, ended: Round | None) -> Found | None:
+        """Grow for an acknowledgment, and for the round that ended with it; None while the search goes on."""
+        path, start = self._path, self.start_up
+        base = self._unmoved_rtt or (path.queue.base if path.queue.is_known else _UNKNOWN)
+        path.filter.raise_to_best()
+        path.window += start.growth(sample, base=base, jitter=path.rounds.jitter, segment=path.segment)
+        if ended is not None:
+            self._on_round(ended, sample.now)
+        return self._end(base, sample.now) if start.is_over_by else None
+
+    def _on_round(self, ended: Round, now: int) -> None:
+        path, start, rounds = self._path, self.start_up, self._path.rounds
+        path.queue.rtt = ended.rtt
+        if not self._unmoved_rtt:
+            start.take_round_trips(ended)
+            path.queue.begin(start.least_round_trip(jitter=rounds.jitter, noise=rounds.noise), now=now)
+        tried = start.on_round(ended, segment=path.segment)
+        if tried:
+            path.window = tried
+            rounds.begin()
+
+    def _end(self, base: int, now: int) -> Found:
+        path, start, reached = self._path, self.start_up, self._path.window
+        path.filter.forget_best()
+        is_queue = start.is_over_by == "delay"
+        rate = start.rate if is_queue else path.filter.bandwidth
+        if not self._unmoved_rtt:
+            path.floor.begin(start.losses.share, start.losses.evidence)
+        found = int(rate * base // NS_PER_S / (1 - path.floor.share))
+        # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
+        path.window = min(max(found, reached // 4, path.least), reached)
+        if self._unmoved_rtt:
+            return self._end_again(reached, now)
+        if not is_queue:
+            return Found.LIMIT
+        grain = path.segment * NS_PER_S // max(rate, 1)  # so much round trips differ by in a queue of one's own
+        path.queue.is_doubtful = path.rounds.jitter > max(path.queue.base // _DOUBTFUL_PART, grain)
+        return Found.QUEUE
+
+    def _end_again(self, reached: int, now: int) -> Found:
+        path = self._path
+        if reached >= 2 * self._again_from:
+            path.queue.move(self._unmoved_rtt, now=now)
+            return Found.LONGER_PATH
+        path.window = self._again_from
+        return Found.OTHERS

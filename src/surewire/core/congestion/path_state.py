@@ -1,0 +1,94 @@
+"""What the parts of the default controller have in common: the path as far as it is known, and the window in force.
+
+Each part is made with it, judges by it, and changes the window in it; which part has its turn is for `model` to say.
+Whoever reduces the window calls `begin`: what was sent before says nothing of the new one.
+"""
+
+from __future__ import annotations
+
+from surewire.core.congestion.bandwidth import BandwidthFilter
+from surewire.core.congestion.growth import Growth
+from surewire.core.congestion.loss_floor import MOST, LossFloor
+from surewire.core.congestion.queue_delay import QueueDelay
+from surewire.core.congestion.round_trips import Round, RoundTrips
+
+LEAST_SEGMENTS = 4
+"""Of a window that is only made smaller for a queue; and of a round from which loss is learned."""
+
+_INITIAL_SEGMENTS = 32  # paced; RFC 6928 allows 10 at once, and what is paced harms less (Google's QUIC: 32)
+_MIN_SEGMENTS = 2  # RFC 9002 §7.2
+_NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
+_USUAL_SAMPLES = 16  # round trips in a round
+
+
+class PathState:
+    """`window`, `segment` and `least`, the least window, in bytes; `filter` has what the path delivers at most."""
+
+    def __init__(self, *, segment: int) -> None:
+        """Nothing is known yet but the length of a segment."""
+        self.segment = segment
+        self.least = _MIN_SEGMENTS * segment
+        self.window = _INITIAL_SEGMENTS * segment
+        self.floor = LossFloor()
+        self.queue = QueueDelay()
+        self.rounds = RoundTrips()
+        self.filter = BandwidthFilter()
+        self.growth = Growth()
+
+    def on_segment(self, segment: int, *, is_start: bool) -> None:
+        """Reckon with segments of this length; at the start the first window is as many of them."""
+        if is_start and self.window == _INITIAL_SEGMENTS * self.segment:
+            self.window = _INITIAL_SEGMENTS * segment
+        self.segment = segment
+        self.least = _MIN_SEGMENTS * segment
+
+    @property
+    def allowed(self) -> int:
+        """The longest queue that is borne now, ns."""
+        return self.queue.allowed(self.window, noise=self.rounds.noise(_USUAL_SAMPLES))
+
+    @property
+    def noise(self) -> int:
+        """By how much the median of a round's round trips may be off, ns."""
+        return self.rounds.noise(_USUAL_SAMPLES)
+
+    @property
+    def is_lossy(self) -> bool:
+        """True when the path loses so much that nobody lives here who answers to each loss."""
+        return self.floor.share >= _NO_LOSS
+
+    @property
+    def is_surely_clean(self) -> bool:
+        """True when it is known for sure that the path loses less than that."""
+        return self.floor.is_surely_below(_NO_LOSS)
+
+    def segments(self, ended: Round) -> float:
+        """Of how many segments the round tells whether they were lost."""
+        return ended.settled / self.segment
+
+    def is_used(self, ended: Round) -> bool:
+        """True when the window, and not the application, is what held the sender back (RFC 9002 §7.8)."""
+        is_near = 10 * ended.used >= 8 * self.window or ended.used + self.segment > self.window
+        return is_near and not ended.is_app_limited
+
+    def plateau(self, ended: Round) -> int:
+        """The window (bytes) that delivers as much as the present one, if growing has not helped; else 0."""
+        return self.growth.plateau(self.window, ended.acked, segments=self.segments(ended), loss=self.floor.share)
+
+    def begin(self, *, is_blind: bool = False) -> None:
+        """The window was reduced: see what comes of it; `is_blind` as in `Growth`."""
+        self.rounds.begin()
+        self.growth = Growth(is_blind=is_blind)
+
+    def grow(self, ended: Round) -> None:
+        """Make the window larger after a round in which nothing said that the path is full."""
+        queue, allowed = self.queue.delay, self.allowed
+        step = self.growth.step(
+            self.window,
+            segment=self.segment,
+            is_gentle=queue > allowed // 2,
+            is_clear=queue < allowed // 4,
+        )
+        # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
+        most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self.segment)
+        self.window = max(min(self.window + step, most), self.window)

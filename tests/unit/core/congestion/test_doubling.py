@@ -1,0 +1,83 @@
+"""The search for a window, by hand: what ends it, and what it finds. Start-up's judgement is in test_start_up.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from surewire.core.congestion import PhaseOutcome
+from surewire.core.congestion.doubling import Doubling, Found
+from surewire.core.congestion.path_state import PathState
+from surewire.core.units import NS_PER_S as S
+from tests.unit.core.congestion.known_path import BDP, NOW, RTT, SEGMENT, make_path, queue
+from tests.unit.core.congestion.make_round import make_round
+from tests.unit.core.makers import make_sample
+
+RATE = BDP * S // RTT
+
+
+def acknowledge(
+    path: PathState, search: Doubling, *, acked: int = SEGMENT, lost: int = 0, rtt: int = RTT, is_end: bool = False
+) -> Found | None:
+    """So many bytes arrive after this round trip, at the path's rate; the last ones of a round if `is_end`."""
+    path.filter.on_sample(RATE, is_app_limited=False)
+    for _ in range(8):
+        search.start_up.on_rtt(rtt)
+    sample = make_sample(now=NOW, rate=RATE, outcomes=[PhaseOutcome(path.rounds.phase, acked, 0)])
+    return search.on_ack(sample, make_round(acked, lost, rtt=rtt) if is_end else None)
+
+
+def test_the_window_grows_by_what_arrives() -> None:
+    path = make_path()
+    search = Doubling(path)
+    assert acknowledge(path, search, acked=3 * SEGMENT) is None
+    assert path.window == BDP + 3 * SEGMENT
+
+
+def test_longer_round_trips_are_a_queue_and_the_window_is_what_the_path_holds() -> None:
+    path = make_path()
+    path.window = 2 * BDP
+    search = Doubling(path)
+    assert acknowledge(path, search, acked=BDP, is_end=True) is None
+    assert acknowledge(path, search, rtt=2 * RTT) is Found.QUEUE
+    assert path.window == pytest.approx(BDP, rel=0.05)
+
+
+def test_deliveries_that_grow_no_more_are_a_limit() -> None:
+    path = make_path()
+    search = Doubling(path)
+    found = [acknowledge(path, search, acked=BDP, is_end=True) for _ in range(3)]
+    assert found == [None, None, Found.LIMIT]
+    assert path.window == pytest.approx(BDP, rel=0.05)
+
+
+def again(*, held: int = BDP) -> tuple[PathState, Doubling]:
+    """A path with a round trip of twice its own, which did not answer to cuts of this window."""
+    path = make_path(loss=0.005)
+    queue(path, RTT)
+    path.window = held
+    return path, Doubling(path, again_from=held)
+
+
+def test_a_path_whose_window_doubles_before_anything_moves_is_longer() -> None:
+    path, search = again()
+    assert acknowledge(path, search, acked=BDP, rtt=2 * RTT) is None
+    assert acknowledge(path, search, rtt=3 * RTT) is Found.LONGER_PATH
+    assert path.queue.base == 2 * RTT
+
+
+def test_one_whose_round_trips_move_sooner_has_others_on_it() -> None:
+    path, search = again()
+    assert acknowledge(path, search, acked=BDP // 2, rtt=2 * RTT) is None
+    assert acknowledge(path, search, rtt=3 * RTT) is Found.OTHERS
+    assert (path.window, path.queue.base) == (BDP, RTT)
+
+
+def test_nothing_is_learned_of_losses_beside_others() -> None:
+    learned = []
+    for path, search in (again(), (first := make_path(), Doubling(first))):
+        for rounds in (2, 3):
+            acknowledge(path, search, acked=rounds * BDP, lost=2 * SEGMENT, is_end=True)
+        assert acknowledge(path, search, rtt=3 * RTT) is not None
+        learned.append(path.floor.share)
+    assert learned[0] == 0.005
+    assert learned[1] > 0
