@@ -24,7 +24,7 @@ class TailEffort:
     share of what was sent beyond `spared` bytes: short streams, of which it would be a large part, get none.
     """
 
-    __slots__ = ("_copies", "_share", "_spared", "_spares", "_spent")
+    __slots__ = ("_copies", "_end", "_share", "_spared", "_spares", "_spent")
 
     def __init__(self, *, share: float, spared: int) -> None:
         """Take the share (0..1; 0 means no effort) and the bytes that do not count."""
@@ -32,14 +32,14 @@ class TailEffort:
         self._spared = spared
         self._spent = 0
         self._copies: deque[tuple[int, int]] = deque(maxlen=_MAX_COPIES)
-        self._spares: list[tuple[int, int]] | None = None  # what was in flight at the end; the next one is the last
+        self._spares: list[tuple[int, int]] = []  # what was in flight at the end; the next one is the last
+        self._end = 0  # the offset of that end
 
-    @property
-    def has_spares(self) -> bool:
-        """True once `take_spares` was called."""
-        return self._spares is not None
+    def has_spares(self, end: int) -> bool:
+        """True once `take_spares` was called for this end."""
+        return self._end == end
 
-    def take_spares(self, runs: Iterable[SentRun], *, most: int) -> None:
+    def take_spares(self, runs: Iterable[SentRun], *, most: int, end: int) -> None:
         """Let what these runs carry be sent again, segment by segment, up to `most` bytes and some: the first run
         first, and of each run the last segment.
         """
@@ -52,7 +52,7 @@ class TailEffort:
                 spares.append((start, stop))
                 most -= stop - start
                 stop = start
-        self._spares = spares[::-1]
+        self._spares, self._end = spares[::-1], end
 
     def on_repaired(self, start: int, stop: int) -> None:
         """Bytes [start, stop) were sent again, and there was nothing else to send."""

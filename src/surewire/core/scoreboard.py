@@ -14,12 +14,13 @@ from surewire.core.ranges import RangeSet
 class Scoreboard:
     """The sending side's books, in stream offsets."""
 
-    __slots__ = ("_acked", "_lost", "end_rides", "is_finished", "next_offset", "size", "una")
+    __slots__ = ("_acked", "_lost", "_pushed", "end_rides", "is_finished", "next_offset", "size", "una")
 
     def __init__(self, size: int | None) -> None:
         """Take the length of the stream in bytes, or None for one that grows until `finish`."""
         self.size = size or 0  # bytes of the stream so far, without the end mark
         self.is_finished = size is not None  # there is an end mark at `size`
+        self._pushed = 0  # whoever wrote the last of the bytes below waits for them now
         self.end_rides = False  # the end mark may be sent in one piece with the bytes before it
         self.next_offset = 0  # all below has been sent at least once
         self.una = 0  # the lowest offset not acknowledged (RFC 9293's SND.UNA)
@@ -33,6 +34,17 @@ class Scoreboard:
     def finish(self) -> None:
         """The stream will not grow any more: its end mark may be sent."""
         self.is_finished = True
+
+    def push(self) -> None:
+        """What there is so far is whole, and waited for: no more comes soon (the PUSH of RFC 9293 §3.9.1.2)."""
+        self._pushed = self.size
+
+    @property
+    def is_at_end(self) -> bool:
+        """True when all there is, its end mark included, was sent, is not yet acknowledged, and is waited for."""
+        if not self.is_finished and self._pushed < self.size:
+            return False
+        return self.una < self.next_offset >= self.size + self.is_finished
 
     @property
     def is_data_acked(self) -> bool:

@@ -1,13 +1,14 @@
 """What is sent when everything has been sent and only what is missing keeps it from being over.
 
-At the end of a stream there is capacity to spare and nothing new to use it for, while each loss costs a round trip to
-find and another to repair. So a little is spent before it is asked for, out of the budget of `TailEffort`:
+At the end of a stream, or of a file in it, there is capacity to spare and nothing new to use it for, while each loss
+costs a round trip to find and another to repair. So a little is spent before it is asked for, out of the budget of
+`TailEffort`:
 
 - formats that probe by a ping (`Probe.PING`) repeat repairs, and ask early what has arrived;
-- those with `rules.has_spares`, at the end of the stream and on a path that is known to lose, send again what was sent
-  last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged. Repairs
-  follow, and are repeated likewise. Then comes a word: a ping, or the last bytes themselves if they are as short; so
-  what was sent last is overtaken by something, and found lost, without a probe timeout.
+- those with `rules.has_spares`, at the end of what is waited for and on a path that is known to lose, send again what
+  was sent last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged.
+  Repairs follow, and are repeated likewise. Then comes a word: a ping, or the last bytes themselves if they are as
+  short; so what was sent last is overtaken by something, and found lost, without a probe timeout.
 
 Every copy has a packet number of its own, so it counts as a delivery, as a round trip or as a loss like any other
 transmission, and what it costs shows in the bytes sent; bytes that another copy brought are not sent again.
@@ -50,11 +51,9 @@ class Tail:
 
     @property
     def is_open(self) -> bool:
-        """True at the end of a stream where copies of what is missing may go out."""
+        """True at the end of what is waited for, where copies of what is missing may go out."""
         flight, board = self._flight, self._flight.scoreboard
-        if not (flight.rules.has_spares and board.is_finished and board.una < board.next_offset > board.size):
-            return False
-        return not board.has_lost and flight.path_loss > 0
+        return flight.rules.has_spares and board.is_at_end and not board.has_lost and flight.path_loss > 0
 
     def hasten(self, now: int, *, rate: int, allowance: int, window: int) -> list[SentRun]:
         """What goes out now that nothing demands it.
@@ -80,11 +79,12 @@ class Tail:
         """What is worth a copy that there is budget for, at most a segment."""
         flight, effort = self._flight, self._flight.probing.effort
         sent_total = flight.log.sent_total
-        if not effort.has_spares:
+        if not effort.has_spares(flight.scoreboard.next_offset):
             since = now - flight.rtt.smoothed_rtt * _SPARED_EIGHTHS // 8
             fresh = list(takewhile(lambda run: run.sent_at >= since, reversed(flight.log.in_flight())))
             worth = min(flight.loss_share.share * _COPIES_A_LOSS, 1.0)
-            effort.take_spares(fresh, most=int(worth * sum(run.nbytes for run in fresh)))
+            end = flight.scoreboard.next_offset
+            effort.take_spares(fresh, most=int(worth * sum(run.nbytes for run in fresh)), end=end)
         copy = effort.next_copy(flight.scoreboard)
         if copy is None:
             return None

@@ -105,6 +105,7 @@ class ApplicationSide:
         if length > 0:
             self._sending.stream.append_source(source, offset, length)
             self._on_written()
+            self._sending.outbound.scoreboard.push()  # a file is whole
 
     def _on_written(self) -> None:
         self._sending.on_written()

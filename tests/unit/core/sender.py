@@ -23,7 +23,7 @@ class Sender:
 
     def __init__(
         self,
-        size: int,
+        size: int | None,
         *,
         window: int | None = None,
         cwnd: int = 1 << 30,
@@ -46,7 +46,7 @@ class Sender:
             now=self.now,
         )
         rules = self.outbound.rules
-        rules.max_offset = size if window is None else window
+        rules.max_offset = (size or 0) if window is None else window
         rules.has_byte_acks = has_byte_acks
         rules.may_finish_early = may_finish_early
 

@@ -93,6 +93,33 @@ def test_a_growing_stream_has_no_end_until_it_is_finished() -> None:
     assert board.is_done
 
 
+def test_the_end_of_what_is_waited_for_is_sent_and_not_yet_acknowledged() -> None:
+    board = growing(100)
+    board.on_sent(0, 100)
+    seen = [board.is_at_end]  # nobody has said so
+    board.push()
+    seen.append(board.is_at_end)
+    board.extend(150)
+    seen.append(board.is_at_end)
+    board.push()
+    seen.append(board.is_at_end)  # not sent
+    board.on_sent(100, 150)
+    seen.append(board.is_at_end)
+    board.on_acked(0, 150)
+    seen.append(board.is_at_end)
+    assert seen == [False, True, False, False, True, False]
+
+
+def test_the_end_of_a_stream_is_one_once_its_mark_was_sent() -> None:
+    board = sent_board(100, with_end=False)
+    seen = [board.is_at_end]
+    board.on_sent(100, 101)
+    seen.append(board.is_at_end)
+    board.on_acked(0, 101)
+    seen.append(board.is_at_end)
+    assert seen == [False, True, False]
+
+
 def test_an_end_mark_that_rides_is_lost_and_sent_with_the_last_bytes() -> None:
     board = growing(100)
     board.finish()

@@ -33,6 +33,30 @@ def at_the_end(size: int = 24_000, *, share: float = 0.5, loses: bool = True, ra
     return sender
 
 
+def at_an_end(size: int = 24_000) -> Sender:
+    """The same of a stream that may go on."""
+    sender = Sender(None, window=size, config=TransportConfig(tail_effort=0.5))
+    sender.outbound.rules.has_spares = True
+    sender.outbound.scoreboard.extend(5_000)
+    sender.drain()
+    sender.now += RTT
+    sender.ack((1, 5))
+    sender.expire(Timer.LOSS)
+    sender.now += RTT
+    sender.ack((1, 6), position=5_000)
+    write(sender, size)
+    return sender
+
+
+def write(sender: Sender, size: int) -> None:
+    """The stream has so many bytes now, and all of them leave."""
+    sender.outbound.scoreboard.extend(size)
+    sender.outbound.rules.max_offset = size
+    while sender.outbound.scoreboard.has_unsent:
+        if not sender.outbound.poll_runs(now=sender.now):
+            sender.now = sender.timers.deadline(Timer.PACING) or sender.now
+
+
 def tail(sender: Sender, until: int = RTT) -> list[SentRun]:
     """What goes out within `until` ns (no round trip is over, so nothing is found lost)."""
     stop, sent = sender.now + until, sender.poll()
@@ -67,6 +91,31 @@ def test_what_was_sent_last_is_sent_again_the_newest_first_each_part_once() -> N
     assert all(run.retransmission and run.count == 1 for run in again)
     fresh = [offset for offset, at in sent_at.items() if at >= ended_at - 3 * RTT // 8]
     assert min(run.offset for run in again) == min(fresh)
+
+
+def test_a_stream_that_may_go_on_gets_none() -> None:
+    assert tail(at_an_end()) == []
+
+
+def test_the_end_of_what_is_waited_for_is_one() -> None:
+    """Who sends a file waits for it before he says that it was the last one."""
+    sender = at_an_end()
+    sender.outbound.scoreboard.push()
+    runs = tail(sender)
+    assert spans(copies(runs))[:3] == [(23_000, 24_000), (22_000, 23_000), (21_000, 22_000)]
+    sender.now += RTT
+    sender.ack((1, sender.outbound.log.next_number), position=24_000)
+    assert tail(sender) == []
+
+
+def test_what_is_written_after_it_ends_the_copies_until_that_is_waited_for() -> None:
+    sender = at_an_end()
+    sender.outbound.scoreboard.push()
+    assert copies(tail(sender, 2 * MS))
+    write(sender, 30_000)
+    assert tail(sender, 5 * MS) == []
+    sender.outbound.scoreboard.push()
+    assert spans(copies(tail(sender, 5 * MS)))[0] == (29_000, 30_000)
 
 
 def test_copies_keep_to_the_budget() -> None:
