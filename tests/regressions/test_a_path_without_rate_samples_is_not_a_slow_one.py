@@ -14,7 +14,7 @@ SEGMENT = 1_000
 
 def acknowledged(model: PathModel, nbytes: int, *, rate: int, is_app_limited: bool = False) -> None:
     sample = RateSample(rate, is_app_limited, True)
-    model.on_ack(AckSample(NS_PER_MS, sample, nbytes, 0, []))
+    model.on_ack(AckSample(NS_PER_MS, sample, nbytes, nbytes, 0, []))
 
 
 def test_no_rate_sample_at_all() -> None:

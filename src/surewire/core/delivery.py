@@ -25,7 +25,7 @@ class RateSample(NamedTuple):
 class DeliverySampler:
     """Counts delivered bytes and turns acknowledged runs into rate samples."""
 
-    __slots__ = ("_app_limited_until", "_delivered_at", "_first_sent_at", "_next_round", "delivered")
+    __slots__ = ("_app_limited_until", "_delivered_at", "_first_sent_at", "_next_round", "_sent", "delivered")
 
     def __init__(self, now: int) -> None:
         self.delivered = 0
@@ -33,17 +33,20 @@ class DeliverySampler:
         self._first_sent_at = now
         self._app_limited_until = 0  # samples of runs sent before this much was delivered are the application's
         self._next_round = 0
+        self._sent = 0  # bytes, each time they were
 
-    def snapshot(self, *, now: int, bytes_in_flight: int, phase: int) -> Snapshot:
-        """What a run sent at `now` has to remember; `phase` is the controller's own mark."""
+    def snapshot(self, start: int, stop: int, *, now: int, bytes_in_flight: int, phase: int) -> Snapshot:
+        """What a run of bytes [start, stop) sent at `now` has to remember; `phase` is the controller's own mark."""
         if bytes_in_flight == 0:
             self._first_sent_at = self._delivered_at = now
+        before, self._sent = self._sent, self._sent + stop - start
         return Snapshot(
             self.delivered,
             self._delivered_at,
             self._first_sent_at,
             self.delivered < self._app_limited_until,
             phase,
+            before - start,
         )
 
     def on_app_limited(self, *, bytes_in_flight: int) -> None:

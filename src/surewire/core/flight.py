@@ -104,7 +104,7 @@ class Flight:
             sent_at=now,
             retransmission=retransmission,
             snapshot=self.sampler.snapshot(
-                now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
+                start, stop, now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
             ),
         )
         self.log.append(run)

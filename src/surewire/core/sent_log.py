@@ -43,6 +43,7 @@ class Snapshot(NamedTuple):
     first_sent_at: int
     is_app_limited: bool
     phase: int
+    sent_from: int  # what had been sent before it, less its offset: with an offset within it, what had been sent then
 
 
 class SentRun:

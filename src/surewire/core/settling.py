@@ -102,9 +102,10 @@ class Settling:
             acked_bytes += run.nbytes
         flight.loss_share.take(acked=acked_bytes)
         latest = echoed if echoed is not None and echoed in settled else settled[-1]
+        sent = settled[-1].snapshot.sent_from + settled[-1].stop
         sample = flight.sampler.on_acked(settled, latest, now=now, shortest=rtt.smoothed_rtt // 2)
         lost = [] if flight.rules.has_byte_acks else self._detect_lost(now)
-        flight.controller.on_ack(AckSample(now, sample, acked_bytes, log.bytes_in_flight, outcomes))
+        flight.controller.on_ack(AckSample(now, sample, acked_bytes, sent, log.bytes_in_flight, outcomes))
         if lost:
             flight.on_lost(lost, now)
         if not acked_bytes and flight.rules.silence_interval is not None:

@@ -191,7 +191,7 @@ class FlowSender:
             self._round_ends = self.stats.sent
         rate = RateSample(delivery_rate=0, is_app_limited=False, round_start=is_round_over)
         acked = sum(outcome.acked for outcome in outcomes)
-        return AckSample(now, rate, acked, len(self._in_flight) * MSS, outcomes)
+        return AckSample(now, rate, acked, transmission * MSS, len(self._in_flight) * MSS, outcomes)
 
     def _settle(self, ack: Ack) -> list[PhaseOutcome]:
         """Take out what has arrived: the bytes of it, by phase."""

@@ -8,7 +8,7 @@ from surewire.core.congestion import AckSample, PhaseOutcome
 from surewire.core.delivery import DeliverySampler, RateSample
 from surewire.core.sent_log import SentRun, Snapshot
 
-NO_SNAPSHOT = DeliverySampler(0).snapshot(now=0, bytes_in_flight=0, phase=0)
+NO_SNAPSHOT = DeliverySampler(0).snapshot(0, 0, now=0, bytes_in_flight=0, phase=0)
 
 
 def make_run(
@@ -47,6 +47,7 @@ def make_sample(
     rate: int,
     is_app_limited: bool = False,
     round_start: bool = False,
+    sent: int = 0,
     bytes_in_flight: int = 0,
     outcomes: list[PhaseOutcome],
 ) -> AckSample:
@@ -55,6 +56,7 @@ def make_sample(
         now=now,
         rate=RateSample(delivery_rate=rate, is_app_limited=is_app_limited, round_start=round_start),
         acked=sum(outcome.acked for outcome in outcomes),
+        sent=sent,
         bytes_in_flight=bytes_in_flight,
         outcomes=outcomes,
     )

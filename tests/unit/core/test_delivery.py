@@ -19,7 +19,8 @@ class Flow:
         self.sent = 0
 
     def send(self, now: int, *, phase: int = 0) -> SentRun:
-        snapshot = self.sampler.snapshot(now=now, bytes_in_flight=1000 * len(self.in_flight), phase=phase)
+        start, in_flight = 1000 * self.sent, 1000 * len(self.in_flight)
+        snapshot = self.sampler.snapshot(start, start + 1000, now=now, bytes_in_flight=in_flight, phase=phase)
         run = make_run(self.sent, segment=1000, sent_at=now, snapshot=snapshot)
         self.in_flight[self.sent] = run
         self.sent += 1
@@ -121,3 +122,12 @@ def test_a_round_ends_when_something_sent_after_its_start_is_delivered() -> None
 
 def test_the_controllers_mark_comes_back() -> None:
     assert Flow().send(0, phase=7).snapshot.phase == 7
+
+
+def test_a_snapshot_tells_what_had_been_sent_up_to_any_byte_of_its_run() -> None:
+    """What is sent again counts again."""
+    sampler, sent = DeliverySampler(0), []
+    for start, stop in [(0, 3000), (3000, 5000), (1000, 2000), (5000, 6000)]:
+        snapshot = sampler.snapshot(start, stop, now=0, bytes_in_flight=0, phase=0)
+        sent.append((snapshot.sent_from + start, snapshot.sent_from + stop))
+    assert sent == [(0, 3000), (3000, 5000), (5000, 6000), (6000, 7000)]

@@ -47,7 +47,7 @@ def sent(first: int, offset: int, nbytes: int, count: int) -> SentRun:
         segment=1_000,
         sent_at=0,
         retransmission=False,
-        snapshot=DeliverySampler(0).snapshot(now=0, bytes_in_flight=0, phase=0),
+        snapshot=DeliverySampler(0).snapshot(0, 0, now=0, bytes_in_flight=0, phase=0),
     )
 
 

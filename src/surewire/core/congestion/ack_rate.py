@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
+from typing import NamedTuple
 
 from surewire.core.units import NS_PER_S
 
 _LEAST_ACKS = 9
 _SEGMENTS = 32  # that the rate is taken of, if so many acknowledgments tell of fewer
+_DEVIATIONS = 4  # two of them where four are lost at a time
+
+
+class _Ack(NamedTuple):
+    at: int  # ns
+    acked: int  # bytes acknowledged up to then
+    sent: int  # bytes that had been sent up to the last of them
 
 
 class AckRate:
@@ -18,25 +27,45 @@ class AckRate:
     """
 
     def __init__(self) -> None:
-        self._acks: deque[tuple[int, int]] = deque()  # times, and bytes acknowledged up to them
-        self._acked = 0
+        self._acks: deque[_Ack] = deque()
+        self._acked = self._sent = 0
+        self._segment = 1
 
-    def on_ack(self, acked: int, *, now: int, longest: int, segment: int) -> None:
-        """Take an acknowledgment of so many bytes; what is older than `longest` (ns) does not count."""
+    def on_ack(self, acked: int, *, sent: int, now: int, longest: int, segment: int) -> None:
+        """Take an acknowledgment of so many bytes; what is older than `longest` (ns) does not count.
+
+        `sent` is what had been sent up to the last of them, in bytes.
+        """
         acks = self._acks
         self._acked += acked
-        if acks and acks[-1][0] == now:
+        self._sent = max(self._sent, sent)  # it may have been overtaken
+        self._segment = segment
+        if acks and acks[-1].at == now:
             acks.pop()  # of several at one time the last one counts
-        acks.append((now, self._acked))
+        acks.append(_Ack(now, self._acked, self._sent))
         while len(acks) > 2 and (
-            now - acks[0][0] > longest or (len(acks) > _LEAST_ACKS and self._acked - acks[1][1] >= _SEGMENTS * segment)
+            now - acks[0].at > longest
+            or (len(acks) > _LEAST_ACKS and self._acked - acks[1].acked >= _SEGMENTS * segment)
         ):
             acks.popleft()
 
     @property
     def value(self) -> int:
-        """Bytes a second; 0 while unknown."""
+        """Bytes a second that arrive; 0 while unknown."""
+        return self._over(self._acked - self._acks[0].acked) if self._acks else 0
+
+    def taken(self, *, loss: float) -> int:
+        """Bytes a second that the path takes, of which it loses this share; 0 while unknown.
+
+        Counted as they were sent, so that it does not matter how many of these few were lost by chance. If so many
+        were that chance is no reason, a queue overflows, and only what arrives tells of the path.
+        """
         if not self._acks:
             return 0
-        (first_at, first), (last_at, last) = self._acks[0], self._acks[-1]
-        return (last - first) * NS_PER_S // (last_at - first_at) if last_at > first_at else 0
+        sent, acked = self._sent - self._acks[0].sent, self._acked - self._acks[0].acked
+        chance = _DEVIATIONS * sqrt(sent * self._segment * loss * (1 - loss))
+        return self._over(sent if acked >= sent * (1 - loss) - chance else int(acked / (1 - loss)))
+
+    def _over(self, amount: int) -> int:
+        elapsed = self._acks[-1].at - self._acks[0].at
+        return amount * NS_PER_S // elapsed if elapsed else 0

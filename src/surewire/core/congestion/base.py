@@ -27,6 +27,7 @@ class AckSample(NamedTuple):
         now: time of arrival, ns.
         rate: the delivery-rate sample.
         acked: bytes newly acknowledged.
+        sent: bytes sent up to the last of them, each time they were.
         bytes_in_flight: afterwards.
         outcomes: the acknowledged bytes by the phase in which they were sent.
     """
@@ -34,6 +35,7 @@ class AckSample(NamedTuple):
     now: int
     rate: RateSample
     acked: int
+    sent: int
     bytes_in_flight: int
     outcomes: list[PhaseOutcome]
 

@@ -52,7 +52,9 @@ class Doubling:
         path, start = self._path, self.start_up
         base = self._unmoved_rtt or (path.queue.base if path.queue.is_known else _UNKNOWN)
         path.filter.raise_to_best()
-        path.window += start.growth(sample, base=base, jitter=path.rounds.jitter, segment=path.segment)
+        path.window += start.growth(
+            sample, window=path.window, base=base, jitter=path.rounds.jitter, segment=path.segment
+        )
         if ended is not None:
             self._on_round(ended, sample.now)
         return self._end(base, sample.now) if start.is_over_by else None
@@ -63,7 +65,7 @@ class Doubling:
         if not self._unmoved_rtt:
             start.take_round_trips(ended)
             path.queue.begin(start.least_round_trip(jitter=rounds.jitter, noise=rounds.noise), now=now)
-        tried = start.on_round(ended, segment=path.segment)
+        tried = start.on_round(ended, window=path.window, segment=path.segment)
         if tried:
             path.window = tried
             rounds.begin()
@@ -72,10 +74,10 @@ class Doubling:
         path, start, reached = self._path, self.start_up, self._path.window
         path.filter.forget_best()
         is_queue = start.is_over_by == "delay"
-        rate = start.rate if is_queue else path.filter.bandwidth
         if not self._unmoved_rtt:
             path.floor.begin(start.losses.share, start.losses.evidence)
-        found = int(rate * base // NS_PER_S / (1 - path.floor.share))
+        rate = start.rate if is_queue else int(path.filter.bandwidth / (1 - path.floor.share))
+        found = rate * base // NS_PER_S
         # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
         path.window = min(max(found, reached // 4, path.least), reached)
         if self._unmoved_rtt:

@@ -53,21 +53,26 @@ class StartUp:
         """Take a round trip, ns."""
         self._recent.append(rtt)
 
-    def growth(self, sample: AckSample, *, base: int, jitter: int, segment: int) -> int:
-        """By how many bytes the window grows for an acknowledgment; `base` is the round trip without a queue, ns."""
-        self._rate.on_ack(sample.acked, now=sample.now, longest=base // 2, segment=segment)
+    def growth(self, sample: AckSample, *, window: int, base: int, jitter: int, segment: int) -> int:
+        """By how many bytes the window grows for an acknowledgment; `base` is the round trip without a queue, ns.
+
+        A flow that has only begun to speak is limited by the application by name, but uses its `window`: it is held
+        when less than half of that is on the way (so Linux has it in slow start; RFC 9002 §7.8).
+        """
+        self._rate.on_ack(sample.acked, sent=sample.sent, now=sample.now, longest=base // 2, segment=segment)
         if len(self._recent) == _N_RTT_SAMPLE:
             threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
             if median(self._recent) >= base + threshold + jitter * 3 // 2:
                 self.is_over_by = "delay"
-        is_held = sample.rate.is_app_limited or self.losses.is_in_doubt
+        is_idle = sample.rate.is_app_limited and 2 * (sample.bytes_in_flight + sample.acked) < window
+        is_held = is_idle or self.losses.is_in_doubt
         return 0 if is_held else int(sample.acked / (1 - min(self.loss, MOST)))
 
-    def on_round(self, ended: Round, *, segment: int) -> int:
-        """Judge a round; the window (bytes) that is to be tried now, 0 to go on."""
+    def on_round(self, ended: Round, *, window: int, segment: int) -> int:
+        """Judge a round that ended with this window; the one (bytes) that is to be tried now, 0 to go on."""
         segments, losses = ended.settled / segment, self.losses
         self._delivered = max(self._delivered, ended.acked * NS_PER_S // ended.rtt, self._rate.value)
-        if not segments or ended.is_app_limited:
+        if not segments or (ended.is_app_limited and 2 * ended.used < window):
             return 0
         if losses.is_in_doubt:
             window = losses.judge(ended, segments)
@@ -91,8 +96,9 @@ class StartUp:
 
     @property
     def rate(self) -> int:
-        """What the path delivers, bytes a second, as far as it was seen."""
-        return max(self._delivered, self._rate.value)
+        """What the path takes, bytes a second, as far as it was seen; it loses its share of that."""
+        share = min(self.losses.share, MOST)
+        return max(int(self._delivered / (1 - share)), self._rate.taken(loss=share))
 
     def take_round_trips(self, ended: Round) -> None:
         """Remember a round for `least_round_trip`."""

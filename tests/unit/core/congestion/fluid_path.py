@@ -56,6 +56,7 @@ class FluidPath:
         self.dropped = 0
         self.waiting = 0.0  # bytes in the queue
         self._under_way: deque[tuple[int, _Sent]] = deque()  # when it is known what became of them
+        self._settled = 0
         self._in_flight = 0
         self._next_round = 0
         self._owed = 0.0  # bytes that the path has yet to lose
@@ -113,6 +114,7 @@ class FluidPath:
         while self._under_way and self._under_way[0][0] <= self.now:
             _, sent = self._under_way.popleft()
             self._in_flight -= sent.nbytes
+            self._settled += sent.nbytes
             if sent.lost:
                 self.controller.on_lost([PhaseOutcome(sent.phase, 0, sent.lost)], now=self.now)
             if sent.nbytes > sent.lost:
@@ -131,6 +133,7 @@ class FluidPath:
                 rate=(self.delivered - sent.delivered) * NS_PER_S // took,
                 is_app_limited=self.app_rate is not None,
                 round_start=round_start,
+                sent=self._settled,
                 bytes_in_flight=self._in_flight,
                 outcomes=[PhaseOutcome(sent.phase, acked, 0)],
             )

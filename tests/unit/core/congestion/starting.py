@@ -13,21 +13,42 @@ SEGMENT = 1000
 RTT = 40 * MS
 
 
-def grow(start: StartUp, acked: int = SEGMENT, *, now: int = S, is_app_limited: bool = False, jitter: int = 0) -> int:
-    outcomes = [PhaseOutcome(0, acked, 0)]
-    sample = make_sample(now=now, rate=0, is_app_limited=is_app_limited, outcomes=outcomes)
-    return start.growth(sample, base=RTT, jitter=jitter, segment=SEGMENT)
+WINDOW = 32 * SEGMENT
 
 
-def tried_after(start: StartUp, acked: int, lost: int = 0, *, is_app_limited: bool = False) -> int:
-    """A round of so many segments has ended; the window that is to be tried then, in segments."""
-    ended = make_round(acked * SEGMENT, lost * SEGMENT, rtt=RTT, is_app_limited=is_app_limited)
-    return start.on_round(ended, segment=SEGMENT) // SEGMENT
+def grow(
+    start: StartUp,
+    acked: int = SEGMENT,
+    *,
+    now: int = S,
+    sent: int = 0,
+    bytes_in_flight: int = 0,
+    is_app_limited: bool = False,
+    jitter: int = 0,
+) -> int:
+    sample = make_sample(
+        now=now,
+        rate=0,
+        is_app_limited=is_app_limited,
+        sent=sent,
+        bytes_in_flight=bytes_in_flight,
+        outcomes=[PhaseOutcome(0, acked, 0)],
+    )
+    return start.growth(sample, window=WINDOW, base=RTT, jitter=jitter, segment=SEGMENT)
 
 
-def end_round(start: StartUp, acked: int, lost: int = 0, *, is_app_limited: bool = False) -> str:
+def tried_after(start: StartUp, acked: int, lost: int = 0, *, used: float | None = None) -> int:
+    """A round of so many segments has ended; the window that is to be tried then, in segments.
+
+    `used` is the share of the window that it used, if the application had no more.
+    """
+    ended = make_round(acked * SEGMENT, lost * SEGMENT, rtt=RTT, is_app_limited=used is not None)
+    return start.on_round(ended, window=int(ended.used / (used or 1.0)), segment=SEGMENT) // SEGMENT
+
+
+def end_round(start: StartUp, acked: int, lost: int = 0, *, used: float | None = None) -> str:
     """A round of so many segments has ended, and the window is none to be doubted; why start-up is over."""
-    assert tried_after(start, acked, lost, is_app_limited=is_app_limited) == 0
+    assert tried_after(start, acked, lost, used=used) == 0
     return start.is_over_by
 
 

@@ -22,13 +22,15 @@ class Acks:
     def __init__(self, *, longest: int = HALF) -> None:
         self.rate = AckRate()
         self.now = S
+        self.sent = 0
         self.longest = longest
 
-    def come(self, count: int, *, every: int = MS, acked: int = SEGMENT) -> int:
-        """So many, `every` ns; the rate then."""
+    def come(self, count: int, *, every: int = MS, acked: int = SEGMENT, lost: int = 0) -> int:
+        """So many, `every` ns, before each of which so many bytes were lost; the rate then."""
         for _ in range(count):
             self.now += every
-            self.rate.on_ack(acked, now=self.now, longest=self.longest, segment=SEGMENT)
+            self.sent += lost + acked
+            self.rate.on_ack(acked, sent=self.sent, now=self.now, longest=self.longest, segment=SEGMENT)
         return self.rate.value
 
 
@@ -104,16 +106,45 @@ def test_a_long_silence_does_not_count() -> None:
     assert acks.come(10) == FULL
 
 
+def test_what_the_path_takes_is_what_it_delivers_where_nothing_is_lost() -> None:
+    acks = Acks()
+    assert acks.rate.taken(loss=0.0) == 0
+    assert acks.come(100) == acks.rate.taken(loss=0.0) == FULL
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_however_many_are_lost_by_chance_the_path_takes_as_much(lost: int) -> None:
+    """A third is lost as a rule; none, half, or two thirds of these few."""
+    acks = Acks()
+    acks.come(60, every=(1 + lost) * MS, lost=lost * SEGMENT)
+    assert acks.rate.taken(loss=1 / 3) == FULL
+    assert acks.rate.value == FULL // (1 + lost)
+
+
+def test_more_than_chance_explains_is_what_a_queue_drops() -> None:
+    """Twice as fast as the link: of two datagrams one is dropped, and the one that arrives takes its time."""
+    acks = Acks(longest=EVER)
+    acks.come(200, lost=SEGMENT)
+    assert acks.rate.taken(loss=0.05) == pytest.approx(FULL / 0.95, rel=1e-3)
+
+
+def test_an_overtaken_acknowledgment_takes_nothing_back() -> None:
+    acks = Acks(longest=EVER)
+    acks.come(20)
+    acks.rate.on_ack(SEGMENT, sent=10 * SEGMENT, now=acks.now + 1, longest=EVER, segment=SEGMENT)
+    assert acks.rate.taken(loss=0.0) == pytest.approx(FULL, rel=0.1)
+
+
 PACES = st.lists(st.tuples(st.integers(1, 100 * SEGMENT), st.integers(1, 100 * MS)), min_size=1, max_size=60)
 
 
 @given(paces=PACES, longest=st.integers(0, S), segment=st.integers(1, 9000))
 def test_no_rate_is_shown_that_never_was(paces: list[tuple[int, int]], longest: int, segment: int) -> None:
     rate, now = AckRate(), S
-    rate.on_ack(1, now=now, longest=longest, segment=segment)
+    rate.on_ack(1, sent=1, now=now, longest=longest, segment=segment)
     seen: list[float] = []
     for acked, pause in paces:
         now += pause
-        rate.on_ack(acked, now=now, longest=longest, segment=segment)
+        rate.on_ack(acked, sent=acked, now=now, longest=longest, segment=segment)
         seen.append(acked * S / pause)
         assert min(seen) * (1 - 1e-9) - 1 <= rate.value <= max(seen) * (1 + 1e-9)

@@ -35,7 +35,12 @@ def test_it_is_made_up_for_within_bounds() -> None:
 
 
 def test_what_the_application_held_back_is_no_reason_to_grow() -> None:
-    assert grow(StartUp(), is_app_limited=True) == 0
+    assert grow(StartUp(), bytes_in_flight=14 * SEGMENT, is_app_limited=True) == 0
+
+
+def test_what_it_held_back_before_is_none_once_half_of_the_window_is_on_the_way() -> None:
+    """Whatever is sent after a silence carries the mark for a round trip (the rate sampler's, not the window's)."""
+    assert grow(StartUp(), bytes_in_flight=15 * SEGMENT, is_app_limited=True) == SEGMENT
 
 
 # The queue grows.
@@ -114,7 +119,7 @@ def test_one_round_that_grows_again_is_a_new_start() -> None:
 def test_rounds_that_the_application_limits_say_nothing() -> None:
     start = StartUp()
     for _ in range(20):
-        assert end_round(start, 100, is_app_limited=True) == ""
+        assert end_round(start, 100, used=0.4) == ""
 
 
 def test_rounds_in_which_nothing_happened_say_nothing() -> None:

@@ -117,15 +117,21 @@ def test_a_standstill_before_is_forgotten() -> None:
 def test_while_it_is_in_doubt_the_application_and_silence_say_nothing() -> None:
     start = doubling(0)
     ask(start, 3000, 1500)
-    assert tried_after(start, 1500, is_app_limited=True) == 0
+    assert tried_after(start, 1500, used=0.4) == 0
     assert tried_after(start, 0) == 0
     assert (start.is_over_by, start.losses.is_in_doubt) == ("", True)
 
 
 def test_a_round_that_the_application_limits_is_not_asked_about() -> None:
     start = doubling(0)
-    assert tried_after(start, 1500, 1500, is_app_limited=True) == 0
+    assert tried_after(start, 1500, 1500, used=0.4) == 0
     assert not start.losses.is_in_doubt
+
+
+def test_a_round_that_used_the_window_is_although_there_was_no_more() -> None:
+    """The first flight of every connection is one: it has only begun to speak."""
+    start = doubling(0)
+    assert tried_after(start, 1500, 1500, used=0.6) == 1500
 
 
 def test_a_little_more_loss_than_before_is_not_asked_about() -> None:

@@ -17,33 +17,38 @@ from tests.unit.core.congestion.starting import SEGMENT, end_round, grow
 # What the path delivers.
 
 
-def stream(start: StartUp, count: int, *, every: int, now: int = S) -> int:
-    """Acknowledgments of a segment each; when the last one came."""
-    for _ in range(count):
-        now += every
-        grow(start, now=now)
-    return now
+class Stream:
+    """Acknowledgments of a segment each, of all that was sent."""
+
+    def __init__(self) -> None:
+        self.start = StartUp()
+        self.now = S
+        self.sent = 0
+
+    def come(self, count: int, *, every: int) -> int:
+        """So many, `every` ns; the rate then."""
+        for _ in range(count):
+            self.now += every
+            self.sent += SEGMENT
+            grow(self.start, now=self.now, sent=self.sent)
+        return self.start.rate
 
 
 def test_the_rate_is_that_of_the_latest_acknowledgments() -> None:
-    start = StartUp()
-    assert start.rate == 0
-    now = stream(start, 20, every=MS)
-    stream(start, 40, every=MS // 2, now=now)
-    assert start.rate == 2_000_000
+    stream = Stream()
+    assert stream.start.rate == 0
+    stream.come(20, every=MS)
+    assert stream.come(40, every=MS // 2) == 2_000_000
 
 
 def test_it_is_taken_over_half_a_round_trip() -> None:
-    start = StartUp()
-    now = stream(start, 40, every=4 * MS)
-    stream(start, 11, every=2 * MS, now=now)
-    assert start.rate == 500_000
+    stream = Stream()
+    stream.come(40, every=4 * MS)
+    assert stream.come(11, every=2 * MS) == 500_000
 
 
 def test_acknowledgments_at_one_time_show_no_rate() -> None:
-    start = StartUp()
-    stream(start, 2, every=0)
-    assert start.rate == 0
+    assert Stream().come(2, every=0) == 0
 
 
 def test_what_a_round_delivered_is_a_rate() -> None:
@@ -54,17 +59,17 @@ def test_what_a_round_delivered_is_a_rate() -> None:
 
 def test_what_the_application_held_back_was_delivered_too() -> None:
     start = StartUp()
-    end_round(start, 80, is_app_limited=True)
+    end_round(start, 80, used=0.1)
     assert start.rate == 2_000_000
 
 
 def test_the_best_of_any_round_counts() -> None:
-    start = StartUp()
-    now = stream(start, 40, every=MS // 4)
-    end_round(start, 40)
-    now = stream(start, 40, every=4 * MS, now=now)
-    end_round(start, 10)
-    assert start.rate == 4_000_000
+    stream = Stream()
+    stream.come(40, every=MS // 4)
+    end_round(stream.start, 40)
+    stream.come(40, every=4 * MS)
+    end_round(stream.start, 10)
+    assert stream.start.rate == 4_000_000
 
 
 # How long the path's own round trip is.
