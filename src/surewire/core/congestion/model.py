@@ -71,7 +71,7 @@ class PathModel:
         self._losses = RoundLoss(path)
         self._change = PathChange(path)
         self._contention: Contention | None = None
-        self._last_ack_at = 0
+        self._silent_at = 0  # if no acknowledgment has come by then
 
     # What the connection reads before it sends.
 
@@ -131,10 +131,8 @@ class PathModel:
     def on_ack(self, sample: AckSample) -> None:
         """Take an acknowledgment, and decide anew if a round has ended."""
         path, queue = self._path, self.queue
-        rtt = max(queue.rtt, queue.step.latest_rtt)  # a path much longer falls silent in each round trip
-        if self._last_ack_at and sample.now - self._last_ack_at > _SILENT_ROUND_TRIPS * rtt + _SILENCE:
-            self._rounds.begin()  # what was lost in an outage says nothing of the window
-        self._last_ack_at = sample.now
+        if 0 < self._silent_at < sample.now:
+            self._rounds.begin()  # what was lost in an outage, or held, says nothing of the window
         path.filter.on_sample(sample.rate.delivery_rate, is_app_limited=sample.rate.is_app_limited)
         if sample.rate.round_start:
             path.filter.on_round()
@@ -146,6 +144,8 @@ class PathModel:
                 self._leave_start_up(found, sample.now)
         elif ended is not None:
             self._decide(ended, sample.now)
+        rtt = max(queue.rtt, queue.step.latest_rtt)  # a path much longer falls silent in each round trip
+        self._silent_at = sample.now + _SILENT_ROUND_TRIPS * rtt + _SILENCE
 
     def _leave_start_up(self, found: Found, now: int) -> None:
         self.mode = _LOOK if found is Found.LIMIT else _AVOID

@@ -6,6 +6,9 @@ trips vary the first answers to come are the fast ones; so a round is begun only
 
 A loss is known later than an arrival, by the more, the more the round trips vary. Where that matters a round tells of
 the losses of the one before it, and the first one after a change tells of none.
+
+A peer that lets no round trip be measured is judged all the same: a round lasts a round trip or longer, so the shortest
+of four stands for one. Not where the application had nothing to send: those last for as long as there is nothing.
 """
 
 from __future__ import annotations
@@ -64,13 +67,14 @@ class RoundTrips:
         self._is_settling = False
         self._seen_at: int | None = None  # when the first bytes sent after the change were acknowledged
         self._began_at = 0  # when the round did
-        self._rtt = 0  # of the last round: where some datagrams overtake others, the first answer comes too soon
+        self._rtt = 0  # of the last one measured: where some datagrams overtake others, the first answer comes too soon
         self._jitter = _Jitter()
         self._rtts: deque[int] = deque(maxlen=_MOST_SAMPLES)
         self._outcomes: dict[int, list[int]] = {}  # by mark: bytes acknowledged, and lost
         self._acked = self._used = 0
         self._is_app_limited = False
         self._rounds = 0
+        self._shortest = 0  # of them, ns
 
     @property
     def jitter(self) -> int:
@@ -121,16 +125,14 @@ class RoundTrips:
             return None
         if newest < self._round or sample.now - self._began_at < self._rtt - self._rtt // 16:
             return None
-        self._rounds += 1
-        self.phase += 1
-        self._round = self.phase
-        self._began_at = sample.now
-        self._jitter.on_round()
+        is_measured = self._next_round(sample.now)
         samples = len(self._rtts)
         is_clear = samples >= _ENOUGH_SAMPLES or self._rounds >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
         if not samples or not is_clear:
             return None
-        rtt = self._rtt = median(self._rtts)
+        rtt = median(self._rtts)
+        if is_measured:
+            self._rtt = rtt
         acked, lost = self._take_outcomes(before=self._round - self._lag(rtt))
         settled = acked + lost
         loss = lost / settled if settled else 0.0
@@ -139,6 +141,23 @@ class RoundTrips:
         ended = Round(rtt, quartile, latest, samples, self._acked, settled, loss, self._used, is_app_limited)
         self._clear()
         return ended
+
+    def _next_round(self, now: int) -> bool:
+        """Begin the next one; False if none of late has a round trip, and how long they lasted is to stand for it."""
+        lasted, self._began_at = now - self._began_at, now
+        self._shortest = min(self._shortest, lasted) if self._rounds else lasted
+        self._rounds += 1
+        self.phase += 1
+        self._round = self.phase
+        self._jitter.on_round()
+        if self._rtts or self._rounds < _ENOUGH_ROUNDS:
+            return True
+        if self._is_app_limited:
+            self._outcomes.clear()
+            self._clear()
+        else:
+            self._rtts.append(max(self._shortest, 1))
+        return False
 
     def _lag(self, rtt: int) -> int:
         """Rounds after which losses are known that arrivals tell of now."""

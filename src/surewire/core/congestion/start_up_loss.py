@@ -67,12 +67,12 @@ class StartUpLoss:
             return 0
         if self._is_sure:
             self.is_congestion = True
-            return ended.settled
+            return _window(ended)
         usual = max(share, _BURST_SHARE)
         deviation = sqrt(_BURST_DISPERSION * usual * (1 - usual) / segments)
         may_be_burst = segments < _BURST_SEGMENTS or ended.loss - share < _BURST_DEVIATIONS * deviation
         self._doubt = _Doubt(ended, segments, usual=share, may_be_burst=may_be_burst)
-        return ended.settled // 2
+        return self._doubt.window // 2
 
     def _most(self, segments: float) -> float:
         """The most that may be lost of so many segments without a doubt."""
@@ -112,7 +112,7 @@ class _Doubt:
     __slots__ = ("half", "lost", "may_be_burst", "segments", "smaller", "window")
 
     def __init__(self, ended: Round, segments: float, *, usual: float, may_be_burst: bool) -> None:
-        self.window = ended.settled
+        self.window = _window(ended)
         self.lost, self.segments = ended.loss * segments, segments
         self.may_be_burst = may_be_burst
         self.smaller: tuple[float, float] | None = None  # segments lost of half the window, and sent
@@ -120,3 +120,8 @@ class _Doubt:
         usual = min(usual, MOST)  # of a path that has lost all so far nothing follows
         excess = (ended.loss - usual) / (1 - usual)
         self.half = usual + (1 - usual) * max(excess, 3 * excess - 1) / 2
+
+
+def _window(ended: Round) -> int:
+    """The window (bytes) that a round tells of: some rounds taken together settle more than was in flight at once."""
+    return min(ended.settled, ended.used)

@@ -72,6 +72,12 @@ class FluidPath:
             self._send()
         return (self.delivered - before) * NS_PER_S / duration
 
+    def hold(self, duration: int) -> None:
+        """Let `duration` ns pass in which nothing comes back: what is on the way then comes all at once, late."""
+        held = self.now + duration
+        self._under_way = deque((max(at, held), sent) for at, sent in self._under_way)
+        self.run(duration)
+
     def _send(self) -> None:
         self.waiting = max(self.waiting + (self.others - self.rate) / 1000, 0.0)
         controller = self.controller

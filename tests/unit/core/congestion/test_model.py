@@ -11,8 +11,8 @@ from surewire.core.congestion import PathModel, PhaseOutcome
 from surewire.core.congestion.model import Mode
 from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_S as S
-from tests.unit.core.congestion.fluid_path import SEGMENT
-from tests.unit.core.congestion.model_path import RATE, RTT, Path, is_in, make_model, settled
+from tests.unit.core.congestion.fluid_path import SEGMENT, FluidPath
+from tests.unit.core.congestion.model_path import BDP, RATE, RTT, Path, is_in, make_model, settled
 from tests.unit.core.makers import make_sample
 
 # Before anything is known.
@@ -105,6 +105,32 @@ def test_acknowledgments_that_come_together_end_start_up_with_a_window_that_was_
     for _ in range(10):
         now += RTT
         acknowledge(model, model.phase, rtt=RTT, rttvar=MS // 10, now=now)
+
+
+class _Unmeasured(PathModel):
+    """Its peer echoes nothing of which a round trip could be taken, but for the first few."""
+
+    measured = 0
+
+    def on_rtt(self, rtt: int, *, rttvar: int, sent_at: int) -> None:
+        """Take it while there are any."""
+        if self.measured > 0:
+            self.measured -= 1
+            super().on_rtt(rtt, rttvar=rttvar, sent_at=sent_at)
+
+
+@pytest.mark.parametrize("measured", [0, 1, 40])
+@pytest.mark.parametrize(("queue", "loss"), [(0.5, 0.0), (1.0, 0.1), (4.0, 0.0)])
+def test_where_no_round_trips_are_known_the_window_ends_all_the_same(queue: float, loss: float, measured: int) -> None:
+    """It doubles four times before it is judged, so that is what it may be too large by."""
+    model = _Unmeasured(segment=SEGMENT, initial_rtt=150 * MS)
+    model.measured = measured
+    path = FluidPath(model, rate=RATE, rtt=RTT, queue=int(queue * BDP), loss=loss)
+    arrived = []
+    for _ in range(10):
+        arrived.append(path.run(S))
+        assert model.cwnd <= 16 * (1 + queue) * BDP
+    assert sum(arrived[2:]) >= 0.7 * 8 * (1 - loss) * RATE
 
 
 # In the steady state.

@@ -65,6 +65,16 @@ def test_a_path_ten_times_as_long_is_used_after_a_few_round_trips() -> None:
     assert path.model.queue.base == pytest.approx(5 * RTT, rel=0.1)
 
 
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("pause", [S // 2, 2 * S, 10 * S])
+def test_a_pause_after_which_everything_comes_late_is_no_queue(pause: int, loss: float) -> None:
+    """As when a host sleeps, or a radio link is gone for a while and keeps what it has."""
+    path = settled(loss=loss)
+    path.hold(pause)
+    assert path.share(S) >= 0.7
+    assert path.share(S) >= 0.85
+
+
 def test_a_burst_of_others_is_no_longer_path() -> None:
     """150 ms of queue within 3 ms, which then drains."""
     path = settled(queue=4.0)

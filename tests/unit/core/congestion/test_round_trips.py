@@ -231,3 +231,37 @@ def test_of_a_peer_that_answers_without_end_the_latest_round_trips_are_kept() ->
         assert flow.ack(before) is None
     ended = flow.ended()
     assert (ended.samples, ended.rtt, ended.quartile) == (1024, RTT, RTT)
+
+
+# A peer that lets no round trip be measured.
+
+
+def test_where_no_round_trip_is_known_the_shortest_of_four_rounds_stands_for_it() -> None:
+    flow = Flow()
+    flow.rounds.on_lost([PhaseOutcome(0, 0, SEGMENT)])
+    assert [flow.ack(wait=wait, rtt=0) for wait in (MS, 3 * RTT, 2 * RTT)] == [None] * 3
+    ended = flow.ack(wait=5 * RTT, rtt=0)
+    assert ended is not None
+    assert (ended.rtt, ended.samples, ended.acked, ended.settled) == (2 * RTT, 1, 4 * SEGMENT, 5 * SEGMENT)
+
+
+def test_that_says_nothing_of_the_next_four() -> None:
+    """They may have waited for something that was lost."""
+    flow = Flow()
+    for wait in (9 * RTT, RTT, 3 * RTT):
+        rounds = [flow.ack(wait=wait, rtt=0) for _ in range(4)]
+        assert [None if ended is None else ended.rtt for ended in rounds] == [None] * 3 + [wait]
+
+
+def test_one_round_trip_in_a_few_rounds_is_waited_for() -> None:
+    flow = Flow()
+    for _ in range(3):
+        assert [flow.ack(wait=3 * RTT, rtt=0) for _ in range(3)] == [None] * 3
+        assert flow.ended().rtt == RTT
+
+
+def test_how_long_the_application_had_nothing_to_send_is_no_round_trip() -> None:
+    flow = Flow()
+    assert all(flow.ack(wait=20 * RTT, rtt=0, is_app_limited=True) is None for _ in range(20))
+    rounds = [flow.ack(wait=RTT, rtt=0) for _ in range(4)]
+    assert [None if ended is None else ended.rtt for ended in rounds] == [None] * 3 + [RTT]

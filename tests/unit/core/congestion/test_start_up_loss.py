@@ -129,6 +129,19 @@ def test_a_doubt_teaches_nothing() -> None:
     assert (known.losses.share, known.losses.evidence) == (0.1, 1000)
 
 
+def test_of_rounds_taken_together_it_is_half_of_what_was_in_flight_at_once() -> None:
+    losses = StartUpLoss(share=0.0, segments=1000)
+    together = make_round(600 * SEGMENT, 400 * SEGMENT)._replace(used=300 * SEGMENT)
+    assert losses.doubt(together, 1000) == 150 * SEGMENT
+    assert losses.judge(_round(0.4, 600)._replace(used=150 * SEGMENT), 600) == 300 * SEGMENT
+
+
+def test_who_has_no_doubt_goes_back_to_no_more_than_that() -> None:
+    losses = StartUpLoss(share=0.0, segments=1000, is_sure=True)
+    assert losses.doubt(_round(0.4, 1000)._replace(used=300 * SEGMENT), 1000) == 300 * SEGMENT
+    assert losses.is_congestion
+
+
 # What the smaller window says.
 
 
