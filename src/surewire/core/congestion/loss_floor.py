@@ -3,8 +3,9 @@
 Only what is lost beyond the floor tells of congestion. The floor is learned where congestion cannot be ours to
 cause: while the rate grows in start-up and everything that is added arrives in proportion, and later in quiet rounds,
 for which the window is made smaller on purpose and in which less must arrive than before. It follows at once when
-less is lost than it says. A loss that appears in the middle of a connection and does not shrink when the window does,
-with an empty queue, is taken for the path's, step by step.
+less is lost than it says. What start-up has seen may have been others' losses: the rounds after it, all of them and
+whoever held the queue, soon show if the path loses less. A loss that appears in the middle of a connection and does
+not shrink when the window does, with an empty queue, is taken for the path's, step by step.
 
 It is a bound, not a drive: nothing is ever sent because of the floor, what is lost below it is only not answered. Where
 several flows overload a path together none of them can tell that loss from the path's; what keeps them from it is the
@@ -25,6 +26,8 @@ _MARGIN = 0.02  # of loss, beside what chance explains: BBRv3 takes as much for 
 _DEVIATIONS = 2.5
 _ONSET = 0.1  # the floor rises by so much at once where cutting the window does not help
 _LEAST_SEGMENTS = 4
+_START_DEVIATIONS = 2.0  # within which the first rounds after start-up must not lose less than was seen in it
+_HARDLY_ANY = 0.01
 _SURE = 150.0  # segments: an estimate that rests on fewer takes what agrees with it
 
 
@@ -38,6 +41,7 @@ class LossFloor:
         self.is_repeated = False  # the round before showed an excess, too
         self._was_excess = False
         self._average = 0.0  # of all rounds of late, whatever their loss was due to
+        self._seen = self._seen_lost = 0.0  # since start-up, until it is enough for the average
         self._strikes = 0  # rounds with an excess, in a row
         self._first: tuple[float, float] = (0.0, 0.0)  # loss and window at the first of them
 
@@ -99,6 +103,17 @@ class LossFloor:
         """The path loses no more by itself than is lost in all."""
         self._average += (loss - self._average) * segments / (segments + _AVERAGE_MEMORY)
         self.share = min(self.share, self._average + sqrt(self.share / _AVERAGE_MEMORY))
+        if self._seen < _AVERAGE_MEMORY:
+            self._bound_by_first_rounds(loss, segments)
+
+    def _bound_by_first_rounds(self, loss: float, segments: float) -> None:
+        """What start-up has shown rests on few rounds, which met others' queues: those since are held against it."""
+        self._seen += segments
+        self._seen_lost += loss * segments
+        share = self._seen_lost / self._seen
+        self.share = min(self.share, share + _START_DEVIATIONS * sqrt(self.share / self._seen))
+        if self._segments < _SURE <= self._seen and share < _HARDLY_ANY:
+            self.share, self._segments = share, _SURE
 
     def _learn_dispersion(self, loss: float, segments: float) -> None:
         """From rounds with little loss only: congestion can explain much, never little."""
@@ -137,6 +152,7 @@ class LossFloor:
         """The same where it is much more than was thought: the path is another one, and old evidence counts little."""
         self._segments = min(self._segments, _NEW_MEMORY)
         self._average = max(self._average, loss)
+        self._seen = _AVERAGE_MEMORY
         self.learn(loss, segments)
         self._strikes = 0
 

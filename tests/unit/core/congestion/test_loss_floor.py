@@ -304,3 +304,57 @@ def test_a_path_that_loses_nothing_cannot_lose_less() -> None:
 def test_a_floor_is_surely_low_only_with_enough_to_tell(share: float, segments: float, is_sure: bool) -> None:
     """One of sixteen flows on a path that loses a tenth saw no loss of its first few, and took others for CUBIC."""
     assert known(share, segments).is_surely_below(0.01) is is_sure
+
+
+# What start-up has shown, and the rounds after it show.
+
+
+def go_on(floor: LossFloor, segments: int, *, loss: float = 0.0, each: int = 40) -> LossFloor:
+    """Rounds with a queue that others hold, in each of which so much is lost."""
+    for _ in range(segments // each):
+        excess(floor, loss, segments=each, may_be_path=False)
+    return floor
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.6])
+@pytest.mark.parametrize("segments", [40, 200, 5000])
+def test_losses_of_others_in_start_up_are_soon_known_to_be_none_of_the_paths(share: float, segments: int) -> None:
+    assert go_on(known(share, segments), 480).is_surely_below(0.01)
+
+
+def test_that_is_no_matter_of_one_round() -> None:
+    """A dozen segments without a loss are nothing special at 10%."""
+    floor = go_on(known(0.1, 200), 12, each=12)
+    assert floor.share == 0.1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+def test_a_path_that_does_lose_keeps_its_floor(share: float) -> None:
+    rng = random.Random(1)
+    shares = []
+    for _ in range(50):
+        floor = known(share, 200)
+        for _ in range(30):
+            lost = sum(rng.random() < share for _ in range(40))
+            excess(floor, lost / 40, segments=40, may_be_path=False)
+        shares.append(floor.share)
+    assert sorted(shares)[2] >= 0.5 * share
+
+
+def test_where_start_up_has_shown_nothing_others_queue_does_not_hide_what_is_lost_in_competition() -> None:
+    """No round was without a queue, so that nothing was learned; half of everything was lost, and not in excess."""
+    floor = go_on(LossFloor(), 160)
+    assert floor.is_surely_below(0.01)
+    assert excess(floor, 0.1, segments=80, may_be_path=False, is_strict=True) > 0
+
+
+def test_who_has_seen_losses_is_not_sure_of_none() -> None:
+    assert not go_on(LossFloor(), 480, loss=0.025).is_surely_below(0.01)
+
+
+def test_a_path_that_has_changed_is_not_held_to_its_first_rounds() -> None:
+    floor = go_on(known(0.0), 40)
+    floor.learn_anew(0.3, 400)
+    share = floor.share
+    excess(floor, 0.3, segments=40, may_be_path=False)
+    assert floor.share == share > 0.2
