@@ -5,11 +5,16 @@ reduced again and again, or overflows although it was, delays are no sign any mo
 best at a loss, the window is reduced by so much that the queue would be empty if nobody else held it: if it is, the
 competition is over. It is also over when no queue was seen for long. Others that have just answered to the same
 loss seem to be gone, too: so for a while the end is in doubt, and the window of before the test is kept in mind.
+
+Who yielded to the others until it noticed them has hardly anything by then, and CUBIC's curve without a loss before it
+is flat for seconds. So where nothing was tried yet it begins as every flow of CUBIC's does, with slow start, until
+something is lost or the round trips grow as HyStart++ says (RFC 9406).
 """
 
 from __future__ import annotations
 
 from surewire.core.congestion.cubic_curve import BETA, CubicCurve
+from surewire.core.congestion.hystart import telling_rise
 from surewire.core.units import NS_PER_S
 
 _TEST_EVERY = 8 * NS_PER_S
@@ -21,9 +26,11 @@ _DOUBT = 8 * NS_PER_S  # CUBIC's way back to a full queue takes some seconds
 class Competition:
     """The window from when the competition was noticed until it `is_over`."""
 
-    def __init__(self, window: int, *, segment: int, now: int) -> None:
-        """Begin with so many bytes."""
+    def __init__(self, window: int, *, segment: int, now: int, is_untried: bool = False) -> None:
+        """Begin with so many bytes; `is_untried`: nobody has seen yet whether there is room for more."""
         self.window = window
+        self._is_starting = is_untried
+        self._rtt = 0  # of the last round of slow start
         self.is_over = False
         self.before_test = window  # the window that the last test was made from
         self._doubtful_until = 0
@@ -36,6 +43,7 @@ class Competition:
 
     def on_loss(self, *, now: int, base: int, delay: int) -> None:
         """Reduce the window; `base` and `delay` are the path's round trip and the queue's part above it, ns."""
+        self._is_starting = False
         self._curve.end(float(self.window))
         self._prior = float(self.window)
         self.window = int(self.window * BETA)
@@ -80,6 +88,12 @@ class Competition:
         return self._restored is not None
 
     def _grow(self, now: int, rtt: int) -> None:
+        if self._is_starting:
+            before, self._rtt = self._rtt or rtt, rtt
+            self._is_starting = rtt < before + telling_rise(before)
+        if self._is_starting:
+            self.window += self.window // 2
+            return
         curve, window = self._curve, float(self.window)
         if not curve.is_begun:
             curve.begin(window, now=now)

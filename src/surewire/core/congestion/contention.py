@@ -25,9 +25,9 @@ def is_contended(path: PathState, cuts: Cuts, *, excess: float, now: int) -> boo
 class Contention:
     """One competition, from when it is noticed until it `is_over`."""
 
-    def __init__(self, path: PathState, *, now: int) -> None:
-        """Begin with the window that the path has."""
-        self.competition = Competition(path.window, segment=path.segment, now=now)
+    def __init__(self, path: PathState, *, now: int, is_untried: bool = False) -> None:
+        """Begin with the window that the path has; `is_untried`: it is what yielding has left."""
+        self.competition = Competition(path.window, segment=path.segment, now=now, is_untried=is_untried)
         self.is_over = False
         self._path = path
 

@@ -20,6 +20,11 @@ CSS_GROWTH_DIVISOR = 4
 """By how much slower the window grows in conservative slow start (§4.3)."""
 
 
+def telling_rise(rtt: int) -> int:
+    """By how much (ns) those of a round must be above `rtt`, that of the round before, to end slow start (§4.2)."""
+    return min(max(rtt // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
+
+
 class HyStart:
     """Watches the round trips of slow start: `is_conservative` in its second part, `is_over` after it."""
 
@@ -47,11 +52,9 @@ class HyStart:
         if self._css_baseline:
             if self._current_min < self._css_baseline:
                 self._css_baseline = 0
-        elif self._last_min:
-            threshold = min(max(self._last_min // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
-            if self._current_min >= self._last_min + threshold:
-                self._css_baseline = self._current_min
-                self._css_rounds = 0
+        elif self._last_min and self._current_min >= self._last_min + telling_rise(self._last_min):
+            self._css_baseline = self._current_min
+            self._css_rounds = 0
 
     def on_round(self) -> None:
         """A round has ended."""

@@ -195,7 +195,7 @@ class PathModel:
         plateau = path.plateau(ended) if is_used and not is_queue else 0
         excess = losses.to_answer(ended, may_be_path=not is_queue)
         if is_contended(path, self._change.cuts, excess=excess, now=now):
-            contention = self._compete(now)
+            contention = self._compete(now, has_yielded=True)
             if excess:
                 contention.on_loss(now=now)
         elif is_queue:
@@ -237,11 +237,12 @@ class PathModel:
         self._doubling = Doubling(self._path, again_from=window)
         self.mode = _STARTUP
 
-    def _compete(self, now: int) -> Contention:
+    def _compete(self, now: int, *, has_yielded: bool = False) -> Contention:
         path, cuts = self._path, self._change.cuts
-        path.window = max(path.window, cuts.window, cuts.held_before(now))
+        held = cuts.held_before(now)
+        path.window = max(path.window, cuts.window, held)
         self.mode = _COMPETE
-        self._contention = contention = Contention(path, now=now)
+        self._contention = contention = Contention(path, now=now, is_untried=has_yielded and not held)
         self._change.begin()
         path.begin()
         return contention

@@ -17,8 +17,8 @@ QUEUE = 30 * MS
 class Contest:
     """Rounds of 80 ms with a full queue, unless said otherwise."""
 
-    def __init__(self, window: int = WINDOW) -> None:
-        self.competition = Competition(window, segment=SEGMENT, now=0)
+    def __init__(self, window: int = WINDOW, *, is_untried: bool = False) -> None:
+        self.competition = Competition(window, segment=SEGMENT, now=0, is_untried=is_untried)
         self.now = 0
 
     @property
@@ -192,3 +192,37 @@ def test_for_a_while_an_end_is_in_doubt_and_the_window_is_known_that_the_test_wa
     competition.end(now=contest.now)
     assert competition.is_doubtful(contest.now + S)
     assert not competition.is_doubtful(contest.now + 60 * S)
+
+
+# Slow start, where what yielding has left is all there is.
+
+
+def test_who_has_yielded_begins_with_slow_start() -> None:
+    contest = Contest(is_untried=True)
+    for _ in range(5):
+        before = contest.window
+        contest.round()
+        assert contest.window == before * 3 // 2
+
+
+def test_a_loss_ends_slow_start_for_good() -> None:
+    contest = Contest(is_untried=True)
+    contest.round()
+    contest.lose()
+    for _ in range(10):
+        contest.round()
+    assert contest.window <= WINDOW * 3 // 2
+
+
+@pytest.mark.parametrize(("rise", "is_end"), [(9 * MS, False), (10 * MS, True)])
+def test_it_ends_where_the_round_trips_grow_by_an_eighth(rise: int, is_end: bool) -> None:
+    contest = Contest(is_untried=True)
+    contest.round()
+    contest.round(delay=QUEUE + rise)
+    assert (contest.window < WINDOW * 7 // 4) is is_end
+
+
+def test_a_window_that_is_not_used_does_not_grow_in_slow_start_either() -> None:
+    contest = Contest(is_untried=True)
+    contest.round(is_used=False)
+    assert contest.window == WINDOW

@@ -68,6 +68,13 @@ def test_without_loss_the_window_grows() -> None:
     assert contention.competition.window == path.window
 
 
+@pytest.mark.parametrize(("is_untried", "times"), [(True, 1.5), (False, 1.0)])
+def test_it_begins_with_slow_start_where_yielding_has_left_little(is_untried: bool, times: float) -> None:
+    path = make_path()
+    go_on(path, Contention(path, now=NOW, is_untried=is_untried))
+    assert path.window == pytest.approx(times * BDP, rel=0.02)
+
+
 def test_a_test_that_finds_an_empty_queue_ends_it() -> None:
     path = make_path()
     contention = Contention(path, now=NOW)

@@ -12,7 +12,7 @@ import pytest
 from surewire.core.congestion.model import Mode
 from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_S as S
-from tests.unit.core.congestion.model_path import RATE, RTT, Path, is_in, settled
+from tests.unit.core.congestion.model_path import BDP, RATE, RTT, Path, is_in, settled
 
 # The path changes.
 
@@ -190,6 +190,31 @@ def test_who_fills_the_queue_for_good_is_competed_with() -> None:
     path.run(8 * S)
     assert not is_in(path.model, Mode.COMPETE)
     assert path.share() >= 0.85
+
+
+class Holder(Path):
+    """Others keep the queue about as long as the path, whatever else is sent: they make room for it."""
+
+    def hold(self, *, ms: int) -> None:
+        """Let so much time pass with them."""
+        for _ in range(ms // 10):
+            wanted = BDP * (7 if self.now // (300 * MS) % 2 else 9) // 10
+            self.others = max(RATE * 9 // 10 + int((wanted - self.waiting) * S / (20 * MS)), 0)
+            self.run(10 * MS)
+
+
+def test_where_others_hold_the_queue_and_make_room_it_sees_at_once_how_much() -> None:
+    """CUBIC's curve without a loss before it adds a fiftieth in this time."""
+    path = Holder(queue=4.0)
+    path.run(3 * S)
+    waited = 0
+    while not is_in(path.model, Mode.COMPETE):
+        assert waited < 10_000
+        path.hold(ms=10)
+        waited += 10
+    before = path.model.cwnd
+    path.hold(ms=400)
+    assert path.model.cwnd >= 2 * before
 
 
 def test_beside_someone_who_takes_half_and_fills_no_queue_there_is_no_competition() -> None:
