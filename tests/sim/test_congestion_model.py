@@ -72,7 +72,6 @@ def test_a_short_buffer_is_enough() -> None:
     assert link.drop_share(2, 7) <= 0.03
 
 
-@pytest.mark.xfail(strict=True, reason="21% is dropped with this seed, by a bucket of 8 datagrams")
 def test_a_policer_is_obeyed() -> None:
     """10 Mbit/s for 10 ms. No queue shows it, but the loss of what is beyond it. Seen: 85%, 8 to 21% dropped."""
     rate = RATE // 2

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from surewire.core.units import NS_PER_S
 
 _LEAST_ACKS = 9
+_FEW_ACKS = 4  # fewer than these
+_LEAST_PART = 32  # must come over this part of half a round trip
 _SEGMENTS = 32  # that the rate is taken of, if so many acknowledgments tell of fewer
 _DEVIATIONS = 4  # two of them where four are lost at a time
 
@@ -23,13 +25,15 @@ class AckRate:
     """Bytes a second over half a round trip at most.
 
     A window is sent in half a round trip, and its queue seen when the window is half of what the path takes; so a rate
-    over the whole round trip would be too low. It would be, too, over a pause.
+    over the whole round trip would be too low. It would be, too, over a pause. Of two or three that come together after
+    one, as trains do, any rate comes out; it is none before more are known.
     """
 
     def __init__(self) -> None:
         self._acks: deque[_Ack] = deque()
         self._acked = self._sent = 0
         self._segment = 1
+        self._least = 0  # ns
 
     def on_ack(self, acked: int, *, sent: int, now: int, longest: int, segment: int) -> None:
         """Take an acknowledgment of so many bytes; what is older than `longest` (ns) does not count.
@@ -40,6 +44,7 @@ class AckRate:
         self._acked += acked
         self._sent = max(self._sent, sent)  # it may have been overtaken
         self._segment = segment
+        self._least = longest // _LEAST_PART
         if acks and acks[-1].at == now:
             acks.pop()  # of several at one time the last one counts
         acks.append(_Ack(now, self._acked, self._sent))
@@ -68,4 +73,5 @@ class AckRate:
 
     def _over(self, amount: int) -> int:
         elapsed = self._acks[-1].at - self._acks[0].at
-        return amount * NS_PER_S // elapsed if elapsed else 0
+        is_chance = len(self._acks) < _FEW_ACKS and elapsed < self._least
+        return 0 if is_chance or not elapsed else amount * NS_PER_S // elapsed

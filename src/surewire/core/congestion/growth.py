@@ -13,7 +13,6 @@ from math import sqrt
 
 _MOST_SHIFT = 30
 _FIRST_SHIFT = 8  # the first step of a very large window is a 256th of it
-_CLEAR_ROUNDS = 3
 _GENTLE = 32  # parts of the window by which it grows where there may be a queue
 _PLATEAU_FROM = 1.25  # times the window that this growth began with
 _PLATEAU_DEVIATIONS = 1.5
@@ -29,16 +28,12 @@ class Growth:
         self._is_blind = is_blind
         self._from: tuple[int, int] | None = None  # the window that it began with, and what arrived in a round of it
         self._window = 0  # that was in force when the last round ended
-        self._is_proportional = False  # as much more arrived as was sent, or nearly
 
-    def step(self, window: int, *, segment: int, is_gentle: bool, is_clear: bool) -> int:
-        """By how many bytes to grow after a round; `is_gentle` where there may be a queue, `is_clear`: surely none."""
+    def step(self, window: int, *, segment: int, is_gentle: bool) -> int:
+        """By how many bytes to grow after a round; `is_gentle` where there may be a queue."""
         first = max(segment, window >> _FIRST_SHIFT)
         doublings = self.rounds // 2 if self._is_blind else self.rounds
         step = min(first << min(doublings, _MOST_SHIFT), window // 2)
-        may_jump = is_clear and not self._is_blind and self._is_proportional and self.rounds >= _CLEAR_ROUNDS
-        if may_jump and self._from is not None and 10 * window >= 11 * self._from[0]:
-            step = window // 2  # a tenth more made no queue, and arrived: the path is a wider one now
         if is_gentle:
             step = min(step, window // _GENTLE)
         self.rounds += 1
@@ -60,9 +55,6 @@ class Growth:
             return 0
         first_window, first_acked = self._from
         ratio = before / first_window
-        # Much more than the window is of a path that has become shorter.
-        is_plausible = 4 * acked <= 5 * max(before, first_acked)
-        self._is_proportional = is_plausible and 4 * (acked - first_acked) >= first_acked * (ratio - 1)
         chance = _PLATEAU_DEVIATIONS * sqrt(loss / max(segments, 1.0))
         if ratio <= _PLATEAU_FROM or acked >= first_acked * (1 + (ratio - 1) * (0.5 - chance)):
             return 0

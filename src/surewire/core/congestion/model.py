@@ -93,7 +93,7 @@ class PathModel:
     def pacing_rate(self) -> int:
         path = self._path
         is_doubling = self.mode is _STARTUP and not self._doubling.start_up.losses.is_in_doubt
-        gain = _STARTUP_GAIN if is_doubling else _PACING_GAIN
+        gain = _STARTUP_GAIN if is_doubling or path.widening is not None else _PACING_GAIN
         return max(gain * path.window * NS_PER_S // (100 * (self.queue.rtt or self._initial_rtt)), path.segment)
 
     @property
@@ -123,6 +123,8 @@ class PathModel:
         queue.step.on_rtt(rtt, sent_at=sent_at)
         if self.mode is _STARTUP:
             self._doubling.start_up.on_rtt(rtt)
+        elif self._path.widening is not None:
+            self._path.widening.on_rtt(rtt)
 
     def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
         """Count losses; what follows from them follows at the end of the round."""
@@ -133,6 +135,7 @@ class PathModel:
         path, queue = self._path, self.queue
         if 0 < self._silent_at < sample.now:
             self._rounds.begin()  # what was lost in an outage, or held, says nothing of the window
+            path.widening = None
         path.filter.on_sample(sample.rate.delivery_rate, is_app_limited=sample.rate.is_app_limited)
         if sample.rate.round_start:
             path.filter.on_round()
@@ -144,6 +147,7 @@ class PathModel:
                 self._leave_start_up(found, sample.now)
         elif ended is not None:
             self._decide(ended, sample.now)
+        path.widen(sample)
         rtt = max(queue.rtt, queue.step.latest_rtt)  # a path much longer falls silent in each round trip
         self._silent_at = sample.now + _SILENT_ROUND_TRIPS * rtt + _SILENCE
 
@@ -194,6 +198,10 @@ class PathModel:
         is_used = path.is_used(ended)
         plateau = path.plateau(ended) if is_used and not is_queue else 0
         excess = losses.to_answer(ended, may_be_path=not is_queue)
+        if is_queue:
+            path.wider.on_full(ended.acked * NS_PER_S // max(ended.took, 1))
+        elif excess or plateau:
+            path.wider.on_full(0)
         if is_contended(path, self._change.cuts, excess=excess, now=now):
             contention = self._compete(now, has_yielded=True)
             if excess:
@@ -207,7 +215,7 @@ class PathModel:
         elif plateau:
             self._cut(plateau * _UNDERSHOOT // 100, now, is_blind=True)
         elif is_used:
-            path.grow(ended)
+            path.grow(ended, now=now)
         if delay < allowed * 3 // 4:
             self._change.cuts.count = 0
 
@@ -233,6 +241,7 @@ class PathModel:
     def _double_again(self, window: int) -> None:
         """Round trips do not answer to the window: find out by growing whether that is a longer path."""
         self._path.window = window
+        self._path.widening = None
         self._rounds.begin()
         self._doubling = Doubling(self._path, again_from=window)
         self.mode = _STARTUP

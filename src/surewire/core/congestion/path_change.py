@@ -64,12 +64,13 @@ class PathChange:
         path.begin()
 
     def end_trial(self, ended: Round, *, excess: float, now: int) -> bool:
-        """Judge the round that was tried; True if the path is longer, else the window is what it was before."""
+        """Judge the round that was tried; False if others hold the queue: the window is what it was before."""
         if excess > _TOO_MUCH_LOSS or 4 * ended.rtt > 5 * self._tried_rtt:
             self._path.window = self.cuts.window
             return False
-        self._path.queue.move(min(ended.rtt, self._tried_rtt), now=now)
-        self.begin()
+        if self._path.is_used(ended):  # else it goes on: what was not sent shows nothing of what the path carries
+            self._path.queue.move(min(ended.rtt, self._tried_rtt), now=now)
+            self.begin()
         return True
 
     def is_shorter(self, ended: Round) -> bool:

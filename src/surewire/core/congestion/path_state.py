@@ -7,10 +7,12 @@ Whoever reduces the window calls `begin`: what was sent before says nothing of t
 from __future__ import annotations
 
 from surewire.core.congestion.bandwidth import BandwidthFilter
+from surewire.core.congestion.base import AckSample
 from surewire.core.congestion.growth import Growth
 from surewire.core.congestion.loss_floor import MOST, LossFloor
 from surewire.core.congestion.queue_delay import QueueDelay
 from surewire.core.congestion.round_trips import Round, RoundTrips
+from surewire.core.congestion.widening import Widening, WiderPath
 
 LEAST_SEGMENTS = 4
 """Of a window that is only made smaller for a queue; and of a round from which loss is learned."""
@@ -34,6 +36,8 @@ class PathState:
         self.rounds = RoundTrips()
         self.filter = BandwidthFilter()
         self.growth = Growth()
+        self.wider = WiderPath()
+        self.widening: Widening | None = None
 
     def on_segment(self, segment: int, *, is_start: bool) -> None:
         """Reckon with segments of this length; at the start the first window is as many of them."""
@@ -79,16 +83,45 @@ class PathState:
         """The window was reduced: see what comes of it; `is_blind` as in `Growth`."""
         self.rounds.begin()
         self.growth = Growth(is_blind=is_blind)
+        self.wider.begin()
+        self.widening = None
 
-    def grow(self, ended: Round) -> None:
+    def grow(self, ended: Round, *, now: int) -> None:
         """Make the window larger after a round in which nothing said that the path is full."""
-        queue, allowed = self.queue.delay, self.allowed
-        step = self.growth.step(
-            self.window,
-            segment=self.segment,
-            is_gentle=queue > allowed // 2,
-            is_clear=queue < allowed // 4,
-        )
+        if self.widening is not None:
+            return
+        if self._is_wider(ended, now=now):
+            self.widening = Widening(self.window, now=now)
+            step = self.window
+        else:
+            is_gentle = self.queue.delay > self.allowed // 2
+            step = self.growth.step(self.window, segment=self.segment, is_gentle=is_gentle)
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
         most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self.segment)
         self.window = max(min(self.window + step, most), self.window)
+
+    def _is_wider(self, ended: Round, *, now: int) -> bool:
+        return self.wider.is_seen(
+            self.window,
+            ended,
+            now=now,
+            rounds=self.growth.rounds,
+            base=self.queue.base,
+            bearable=self.allowed // 4,
+            segments=self.segments(ended),
+            loss=self.floor.share,
+            jitter=self.rounds.jitter,
+        )
+
+    def widen(self, sample: AckSample) -> None:
+        """Make the window larger for an acknowledgment, if the path was seen to be a wider one."""
+        widening = self.widening
+        if widening is None:
+            return
+        base, loss = self.queue.base, self.floor.share
+        self.window += widening.growth(sample, base=base, bearable=self.allowed, loss=loss, segment=self.segment)
+        if widening.is_over:
+            self.window = widening.window(self.window, base=base)
+            self.wider.on_filled(before=widening.began_with, found=self.window, now=sample.now)
+            self.wider.on_full(int(widening.rate * (1 - loss)))
+            self.begin()

@@ -39,7 +39,9 @@ class Round(NamedTuple):
         quartile: the lower quartile of them, ns; the median if they are few.
         latest_rtt: the last one of them.
         samples: how many there were.
+        least: the least of them, ns.
         acked: bytes that arrived in it.
+        took: how long it took, from the acknowledgment that began it to the one that ended it, ns.
         settled: bytes of which it is known whether they were lost; 0 when there are none yet.
         loss: share of them that was, 0..1.
         used: most bytes that were in flight when an acknowledgment came, those that it settled included.
@@ -50,7 +52,9 @@ class Round(NamedTuple):
     quartile: int
     latest_rtt: int
     samples: int
+    least: int
     acked: int
+    took: int
     settled: int
     loss: float
     used: int
@@ -75,6 +79,7 @@ class RoundTrips:
         self._is_app_limited = False
         self._rounds = 0
         self._shortest = 0  # of them, ns
+        self._took = 0  # all of them, ns
 
     @property
     def jitter(self) -> int:
@@ -92,7 +97,7 @@ class RoundTrips:
 
     def _clear(self) -> None:
         self._rtts.clear()
-        self._acked = self._used = self._rounds = 0
+        self._acked = self._used = self._rounds = self._took = 0
         self._is_app_limited = False
 
     def noise(self, samples: int) -> int:
@@ -137,8 +142,19 @@ class RoundTrips:
         settled = acked + lost
         loss = lost / settled if settled else 0.0
         quartile = sorted(self._rtts)[(samples - 1) // 4] if samples >= _ENOUGH_SAMPLES else rtt
-        latest, is_app_limited = self._rtts[-1], self._is_app_limited
-        ended = Round(rtt, quartile, latest, samples, self._acked, settled, loss, self._used, is_app_limited)
+        ended = Round(
+            rtt=rtt,
+            quartile=quartile,
+            latest_rtt=self._rtts[-1],
+            samples=samples,
+            least=min(self._rtts),
+            acked=self._acked,
+            took=self._took,
+            settled=settled,
+            loss=loss,
+            used=self._used,
+            is_app_limited=self._is_app_limited,
+        )
         self._clear()
         return ended
 
@@ -147,6 +163,7 @@ class RoundTrips:
         lasted, self._began_at = now - self._began_at, now
         self._shortest = min(self._shortest, lasted) if self._rounds else lasted
         self._rounds += 1
+        self._took += lasted
         self.phase += 1
         self._round = self.phase
         self._jitter.on_round()

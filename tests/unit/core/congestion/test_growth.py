@@ -10,21 +10,9 @@ SEGMENT = 1000
 WINDOW = 200 * SEGMENT
 
 
-def steps(
-    count: int, *, window: int = WINDOW, is_gentle: bool = False, is_blind: bool = False, is_clear: bool = False
-) -> list[int]:
+def steps(count: int, *, window: int = WINDOW, is_gentle: bool = False, is_blind: bool = False) -> list[int]:
     growth = Growth(is_blind=is_blind)
-    return [growth.step(window, segment=SEGMENT, is_gentle=is_gentle, is_clear=is_clear) for _ in range(count)]
-
-
-def growing(rounds: int, *, is_clear: bool, is_blind: bool = False) -> int:
-    """The window after so many rounds in which everything arrived."""
-    growth = Growth(is_blind=is_blind)
-    window = WINDOW
-    for _ in range(rounds):
-        assert growth.plateau(window, window, segments=1000, loss=0) == 0
-        window += growth.step(window, segment=SEGMENT, is_gentle=False, is_clear=is_clear)
-    return window
+    return [growth.step(window, segment=SEGMENT, is_gentle=is_gentle) for _ in range(count)]
 
 
 def plateau_after(
@@ -73,15 +61,6 @@ def test_where_a_loss_will_be_the_only_sign_it_grows_half_as_fast() -> None:
     assert steps(9, is_blind=True)[8] == steps(9)[4]
 
 
-def test_where_there_is_surely_no_queue_a_wider_path_is_taken_faster() -> None:
-    assert growing(8, is_clear=True) > growing(8, is_clear=False)
-    assert growing(8, is_clear=True, is_blind=True) == growing(8, is_clear=False, is_blind=True)
-
-
-def test_the_first_steps_are_as_small_however_clear_it_is() -> None:
-    assert steps(3, is_clear=True) == steps(3)
-
-
 def test_a_path_that_takes_all_that_is_added_has_no_plateau() -> None:
     assert plateau_after(GROWING, BEFORE[:-1]) == (0, 0)
 
@@ -126,30 +105,3 @@ def test_nothing_arriving_at_all_is_no_division_by_zero() -> None:
     assert growth.plateau(WINDOW, 0, segments=0, loss=0.5) == 0
     assert growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5) == 0
     growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5)
-
-
-def windows_until_clear(delivered: float) -> list[int]:
-    """Windows of eight rounds with a clear queue, of each of which this share arrives a round later."""
-    growth, window, before = Growth(), WINDOW, WINDOW
-    windows = []
-    for _ in range(8):
-        growth.plateau(window, int(min(before, WINDOW) + (before - WINDOW) * delivered), segments=1000, loss=0)
-        before = window
-        window += growth.step(window, segment=WINDOW // 20, is_gentle=False, is_clear=True)
-        windows.append(window)
-    return windows
-
-
-def test_growth_that_nothing_answers_to_is_no_reason_to_jump() -> None:
-    """An empty queue alone is not: behind a policer it always is."""
-    assert windows_until_clear(1.0)[4] > 1.4 * windows_until_clear(0.0)[3]
-
-
-def test_far_more_than_was_sent_is_no_wider_path() -> None:
-    """When a path becomes shorter, what was on the way comes all at once."""
-    growth, window = Growth(), WINDOW
-    for _ in range(4):
-        growth.plateau(window, WINDOW, segments=1000, loss=0)
-        window += growth.step(window, segment=WINDOW // 20, is_gentle=False, is_clear=True)
-    growth.plateau(window, 2 * window, segments=1000, loss=0)
-    assert growth.step(window, segment=SEGMENT, is_gentle=False, is_clear=True) < window // 2

@@ -24,6 +24,18 @@ def test_a_faster_path_is_found() -> None:
     assert path.share() >= 0.85
 
 
+@pytest.mark.parametrize("after", [1, 4, 5, 8])
+def test_a_path_ten_times_as_fast_is_used_after_a_few_round_trips(after: int) -> None:
+    """And hardly anything is dropped for it."""
+    path = settled(rate=RATE // 2)
+    path.run(after * RTT)
+    path.rate, path.queue = 5 * RATE, 10 * path.queue
+    before = path.dropped
+    path.run(9 * RTT)
+    assert path.share(4 * RTT) >= 0.85
+    assert path.dropped - before <= path.rate * RTT // S // 10
+
+
 def test_a_slower_path_is_followed() -> None:
     path = settled()
     path.rate = RATE // 4
@@ -195,7 +207,7 @@ def test_who_fills_the_queue_for_good_is_competed_with() -> None:
 class Holder(Path):
     """Others keep the queue about as long as the path, whatever else is sent: they make room for it."""
 
-    def hold(self, *, ms: int) -> None:
+    def go_on(self, *, ms: int) -> None:
         """Let so much time pass with them."""
         for _ in range(ms // 10):
             wanted = BDP * (7 if self.now // (300 * MS) % 2 else 9) // 10
@@ -210,10 +222,10 @@ def test_where_others_hold_the_queue_and_make_room_it_sees_at_once_how_much() ->
     waited = 0
     while not is_in(path.model, Mode.COMPETE):
         assert waited < 10_000
-        path.hold(ms=10)
+        path.go_on(ms=10)
         waited += 10
     before = path.model.cwnd
-    path.hold(ms=400)
+    path.go_on(ms=400)
     assert path.model.cwnd >= 2 * before
 
 
@@ -238,4 +250,18 @@ def test_now_and_then_it_looks_at_the_empty_path() -> None:
         assert path.now < 40 * S
     path.run(S)
     assert path.model.queue.base == pytest.approx(RTT + 5 * MS, abs=2 * MS)
+    assert path.share() >= 0.85
+
+
+def test_who_sends_little_learns_of_no_longer_path_before_it_sends_more() -> None:
+    """The round trips rose at once and stay, but a twentieth of the rate shows nothing of what the path carries."""
+    path = settled(queue=2.0)
+    path.rtt = 3 * RTT
+    path.run(2 * RTT)
+    path.app_rate = RATE // 20
+    path.run(3 * S)
+    assert path.model.queue.base == pytest.approx(RTT, rel=0.1)
+    path.app_rate = None
+    path.run(2 * S)
+    assert path.model.queue.base == pytest.approx(3 * RTT, rel=0.1)
     assert path.share() >= 0.85
