@@ -85,10 +85,12 @@ class TailEffort:
             copies.popleft()
         return None
 
-    def drop_copy(self) -> None:
-        """The copy that `next_copy` named was sent; one a repair is enough."""
+    def drop_copy(self, stop: int) -> None:
+        """The copy that `next_copy` named was sent up to `stop`; one a repair is enough."""
         if self._spares:
             self._spares.pop()
+        elif stop < self._copies[0][1]:
+            self._copies[0] = (stop, self._copies[0][1])
         else:
             self._copies.popleft()
 

@@ -32,7 +32,7 @@ _PACING = Timer.PACING
 
 _PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the layers below
 _SPARED_EIGHTHS = 3  # of a round trip: what was sent before that is repaired nearly as soon as a copy would be there
-_COPIES_A_LOSS = 8  # for each that is expected: a path that loses little has little to gain from copies
+_COPIES_A_LOSS = 20  # for each that is expected: where hardly anything is lost, copies gain hardly anything
 _WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
 _WORDS = (2, 6)  # for each step that the end makes, at least and at most
 _SILENCED = 0.02  # so rarely all of them are lost, where as many as are allowed reach that
@@ -93,7 +93,7 @@ class Tail:
 
     def _send_copy(self, start: int, stop: int, now: int) -> SentRun:
         effort = self._flight.probing.effort
-        effort.drop_copy()
+        effort.drop_copy(stop)
         effort.spend(stop - start)
         return self._flight.transmit(start, stop, now=now, retransmission=True)
 
@@ -130,7 +130,7 @@ class Tail:
         sent_total = flight.log.sent_total
         copy = effort.next_copy(board)
         if copy is not None and effort.may_spend(copy[1] - copy[0], sent_total=sent_total):
-            effort.drop_copy()
+            effort.drop_copy(copy[1])
             effort.spend(copy[1] - copy[0])
             return [flight.transmit(*copy, now=now, retransmission=True, is_single=True)]
         if not effort.may_spend(_PING_COST, sent_total=sent_total):

@@ -57,13 +57,26 @@ def test_copies_are_named_in_the_order_of_the_repairs_unless_they_are_acknowledg
         effort.on_repaired(start, start + 100)
     assert effort.next_copy(board) == (300, 400)
     assert effort.next_copy(board) == (300, 400)  # naming is not sending
-    effort.drop_copy()
+    effort.drop_copy(400)
     board.on_acked(100, 200)
     assert effort.next_copy(board) == (500, 600)
     board.on_acked(500, 550)
     assert effort.next_copy(board) == (550, 600)  # what has arrived is not sent again, nor held any more
     board.on_acked(0, 1_000)
     assert effort.next_copy(board) is None
+
+
+def test_of_a_long_repair_every_part_gets_a_copy() -> None:
+    """A burst is repaired in one run: only its first segment was sent twice."""
+    effort, board = TailEffort(share=0.1, spared=0), all_sent()
+    effort.on_repaired(300, 600)
+    copies = []
+    while (copy := effort.next_copy(board)) is not None:
+        copies.append(copy[0])
+        effort.drop_copy(copy[0] + 100)
+        if len(copies) == 2:
+            board.on_acked(500, 520)
+    assert copies == [300, 400, 520]
 
 
 def test_only_the_latest_repairs_are_remembered() -> None:
@@ -73,7 +86,7 @@ def test_only_the_latest_repairs_are_remembered() -> None:
     copies = []
     while (copy := effort.next_copy(board)) is not None:
         copies.append(copy)
-        effort.drop_copy()
+        effort.drop_copy(copy[1])
     assert copies == [(start, start + 100) for start in range(100_000 - 64 * 100, 100_000, 100)]
 
 
