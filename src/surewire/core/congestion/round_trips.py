@@ -77,9 +77,7 @@ class RoundTrips:
         self._outcomes: dict[int, list[int]] = {}  # by mark: bytes acknowledged, and lost
         self._acked = self._used = 0
         self._is_app_limited = False
-        self._rounds = 0
-        self._shortest = 0  # of them, ns
-        self._took = 0  # all of them, ns
+        self._lasted: list[int] = []  # each of the rounds that are taken together, ns
 
     @property
     def jitter(self) -> int:
@@ -97,7 +95,8 @@ class RoundTrips:
 
     def _clear(self) -> None:
         self._rtts.clear()
-        self._acked = self._used = self._rounds = self._took = 0
+        self._lasted.clear()
+        self._acked = self._used = 0
         self._is_app_limited = False
 
     def noise(self, samples: int) -> int:
@@ -132,7 +131,7 @@ class RoundTrips:
             return None
         is_measured = self._next_round(sample.now)
         samples = len(self._rtts)
-        is_clear = samples >= _ENOUGH_SAMPLES or self._rounds >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
+        is_clear = samples >= _ENOUGH_SAMPLES or len(self._lasted) >= _ENOUGH_ROUNDS or self.noise(samples) <= tolerance
         if not samples or not is_clear:
             return None
         rtt = median(self._rtts)
@@ -149,7 +148,7 @@ class RoundTrips:
             samples=samples,
             least=min(self._rtts),
             acked=self._acked,
-            took=self._took,
+            took=sum(self._lasted),
             settled=settled,
             loss=loss,
             used=self._used,
@@ -160,20 +159,18 @@ class RoundTrips:
 
     def _next_round(self, now: int) -> bool:
         """Begin the next one; False if none of late has a round trip, and how long they lasted is to stand for it."""
-        lasted, self._began_at = now - self._began_at, now
-        self._shortest = min(self._shortest, lasted) if self._rounds else lasted
-        self._rounds += 1
-        self._took += lasted
+        self._lasted.append(now - self._began_at)
+        self._began_at = now
         self.phase += 1
         self._round = self.phase
         self._jitter.on_round()
-        if self._rtts or self._rounds < _ENOUGH_ROUNDS:
+        if self._rtts or len(self._lasted) < _ENOUGH_ROUNDS:
             return True
         if self._is_app_limited:
             self._outcomes.clear()
             self._clear()
         else:
-            self._rtts.append(max(self._shortest, 1))
+            self._rtts.append(max(min(self._lasted), 1))
         return False
 
     def _lag(self, rtt: int) -> int:
