@@ -33,7 +33,8 @@ class SendRules:
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
-        has_spares: at the end of the stream, what is in flight may be sent again before it is asked for (see `tail`).
+        has_spares: at the end of the stream, or of a file in it, what is in flight may be sent again before it is
+            asked for (see `tail`).
         peer_loss: share, 0..1, of what the peer sends that is lost, as far as it is known: the best guess of what
             the path loses where nothing of this stream was lost yet.
         is_end_prompt: the peer acknowledges the end mark as soon as it arrives, whatever it has to do with the data.

@@ -270,8 +270,8 @@ class Sending:
 
     def _poll_runs(self, receiving: Receiving, now: int) -> list[SentRun]:
         """What of the stream goes out now; towards its end it matters whether the path loses, seen from either side."""
-        outbound = self.outbound
-        if outbound.scoreboard.is_finished and not outbound.scoreboard.has_unsent:
+        outbound, board = self.outbound, self.outbound.scoreboard
+        if (board.is_finished and not board.has_unsent) or board.is_at_end:
             outbound.rules.peer_loss = receiving.tracker.missing_share
         return outbound.poll_runs(now=now)
 

@@ -325,3 +325,14 @@ def test_a_ping_whose_answer_was_held_back_for_too_long_is_none() -> None:
     desk.now += 300 * MS
     desk.sending.on_ack(frames.Ack(0, 1 << 24, 0, 200 * MS, ((0, 1),)), now=desk.now)
     assert desk.sending.outbound.rtt.samples == 0
+
+
+def test_at_the_end_of_a_file_it_matters_too_what_the_peer_s_losses_tell_of_the_path() -> None:
+    """The first thing that is sent, after much was received: nothing of it was lost yet."""
+    desk = Desk()
+    for number in (0, 1, 3):
+        desk.tracker.on_received(number, number + 1, now=desk.now)
+    desk.write(3_000)
+    desk.sending.outbound.scoreboard.push()
+    desk.poll_all(rounds=3)
+    assert desk.sending.outbound.rules.peer_loss > 0

@@ -12,7 +12,7 @@ _LEAST_ACKS = 9
 _FEW_ACKS = 4  # fewer than these
 _LEAST_PART = 32  # must come over this part of half a round trip
 _SEGMENTS = 32  # that the rate is taken of, if so many acknowledgments tell of fewer
-_DEVIATIONS = 4  # two of them where four are lost at a time
+_DEVIATIONS = 2
 
 
 class _Ack(NamedTuple):

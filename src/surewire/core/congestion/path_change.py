@@ -68,6 +68,11 @@ class PathChange:
         if excess > _TOO_MUCH_LOSS or 4 * ended.rtt > 5 * self._tried_rtt:
             self._path.window = self.cuts.window
             return False
+        if 2 * ended.rtt < self._path.queue.base + self._tried_rtt:  # it is gone again, before it was known what it was
+            self._path.window = self.cuts.window
+            self.begin()
+            self._path.begin()
+            return True
         if self._path.is_used(ended):  # else it goes on: what was not sent shows nothing of what the path carries
             self._path.queue.move(min(ended.rtt, self._tried_rtt), now=now)
             self.begin()

@@ -20,6 +20,7 @@ LEAST_SEGMENTS = 4
 _INITIAL_SEGMENTS = 32  # paced; RFC 6928 allows 10 at once, and what is paced harms less (Google's QUIC: 32)
 _MIN_SEGMENTS = 2  # RFC 9002 §7.2
 _NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
+_HELD_ROUNDS = 3  # once may be chance
 _USUAL_SAMPLES = 16  # round trips in a round
 
 
@@ -38,6 +39,7 @@ class PathState:
         self.growth = Growth()
         self.wider = WiderPath()
         self.widening: Widening | None = None
+        self._held = 0  # rounds in a row of which too little arrived for a larger window
 
     def on_segment(self, segment: int, *, is_start: bool) -> None:
         """Reckon with segments of this length; at the start the first window is as many of them."""
@@ -76,11 +78,18 @@ class PathState:
         return is_near and not ended.is_app_limited
 
     def plateau(self, ended: Round) -> int:
-        """The window (bytes) that delivers as much as the present one, if growing has not helped; else 0."""
+        """The window (bytes) that delivers as much as the present one, if growing has not helped; else 0.
+
+        A window that was held for some rounds, since so little arrives, is none that the path takes, whatever the floor
+        says: nothing else would ever tell, as it does not grow any more.
+        """
+        if self._held >= _HELD_ROUNDS:
+            return max(int(ended.acked / (1 - self.floor.share)), self.least)
         return self.growth.plateau(self.window, ended.acked, segments=self.segments(ended), loss=self.floor.share)
 
     def begin(self, *, is_blind: bool = False) -> None:
         """The window was reduced: see what comes of it; `is_blind` as in `Growth`."""
+        self._held = 0
         self.rounds.begin()
         self.growth = Growth(is_blind=is_blind)
         self.wider.begin()
@@ -98,6 +107,7 @@ class PathState:
             step = self.growth.step(self.window, segment=self.segment, is_gentle=is_gentle)
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
         most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self.segment)
+        self._held = self._held + 1 if self.window >= most else 0
         self.window = max(min(self.window + step, most), self.window)
 
     def _is_wider(self, ended: Round, *, now: int) -> bool:
@@ -119,7 +129,9 @@ class PathState:
         if widening is None:
             return
         base, loss = self.queue.base, self.floor.share
-        self.window += widening.growth(sample, base=base, bearable=self.allowed, loss=loss, segment=self.segment)
+        self.window += widening.growth(
+            sample, window=self.window, base=base, bearable=self.allowed, loss=loss, segment=self.segment
+        )
         if widening.is_over:
             self.window = widening.window(self.window, base=base)
             self.wider.on_filled(before=widening.began_with, found=self.window, now=sample.now)

@@ -112,16 +112,18 @@ class Widening:
         """Take a round trip, ns."""
         self._recent.append(rtt)
 
-    def growth(self, sample: AckSample, *, base: int, bearable: int, loss: float, segment: int) -> int:
-        """By how many bytes the window grows for an acknowledgment.
+    def growth(self, sample: AckSample, *, window: int, base: int, bearable: int, loss: float, segment: int) -> int:
+        """By how many bytes the `window` grows for an acknowledgment.
 
-        `base` is the round trip without a queue, a queue is too long above `bearable` (ns), `loss` is the path's.
+        `base` is the round trip without a queue, a queue is too long above `bearable` (ns), `loss` is the path's. Not
+        where less than half of it is on the way: the application, the peer's window or a slow host is the limit.
         """
         self._acks.on_ack(sample.acked, sent=sample.sent, now=sample.now, longest=base // 2, segment=segment)
         self.rate = max(self.rate, self._acks.taken(loss=loss))
         self.is_over = len(self._recent) == _SAMPLES and median(self._recent) > base + bearable
         is_answer = sample.now - self._began_at >= base
-        return sample.acked if is_answer and not self.is_over and not sample.rate.is_app_limited else 0
+        is_idle = sample.rate.is_app_limited or 2 * (sample.bytes_in_flight + sample.acked) < window
+        return sample.acked if is_answer and not self.is_over and not is_idle else 0
 
     def window(self, reached: int, *, base: int) -> int:
         """What the path takes (bytes) of the window that was `reached`."""

@@ -12,6 +12,7 @@ import pytest
 from surewire.core.congestion.model import Mode
 from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_S as S
+from surewire.streamer.window import BoundedWindow
 from tests.unit.core.congestion.model_path import BDP, RATE, RTT, Path, is_in, settled
 
 # The path changes.
@@ -34,6 +35,18 @@ def test_a_path_ten_times_as_fast_is_used_after_a_few_round_trips(after: int) ->
     path.run(9 * RTT)
     assert path.share(4 * RTT) >= 0.85
     assert path.dropped - before <= path.rate * RTT // S // 10
+
+
+def test_a_wider_path_that_the_peer_does_not_let_be_filled_is_not_taken_for_an_endless_one() -> None:
+    """The peer's window holds three of the old products; nothing is ever queued or lost."""
+    path = settled(queue=2.0)
+    path.rate, path.queue = 20 * RATE, 20 * path.queue
+    path.controller = BoundedWindow(path.model, limit=3 * BDP)
+    path.run(10 * S)
+    assert path.model.window <= 2.1 * 3 * BDP
+    path.controller = path.model
+    path.run(S)
+    assert path.dropped == 0
 
 
 def test_a_slower_path_is_followed() -> None:

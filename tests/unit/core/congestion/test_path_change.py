@@ -92,6 +92,17 @@ def test_a_path_that_does_not_is_others_doing(rtt: int, excess: float) -> None:
     assert (path.queue.base, path.window) == (RTT, BDP)
 
 
+def test_a_delay_that_goes_while_the_application_has_little_to_send_leaves_the_window_of_before() -> None:
+    """Else the window of the long path would meet the short one, as soon as there is more to send."""
+    path, change = tried()
+    before = path.rounds.phase
+    assert change.end_trial(make_round(SEGMENT, rtt=LONG, is_app_limited=True), excess=0.0, now=NOW)
+    assert change.is_tried
+    assert change.end_trial(make_round(SEGMENT, rtt=RTT + MS, is_app_limited=True), excess=0.0, now=NOW)
+    assert (path.queue.base, path.window, change.is_tried) == (RTT, BDP, False)
+    assert path.rounds.phase > before
+
+
 def test_only_half_of_the_round_trip_is_a_shorter_path() -> None:
     change = PathChange(make_path())
     assert not change.is_shorter(make_round(BDP, rtt=RTT // 2))

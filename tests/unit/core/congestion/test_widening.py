@@ -135,7 +135,15 @@ class Filling:
         self.now = 0
         self.sent = 0
 
-    def grown(self, ms: int, *, rtt: int = RTT, every: int = MS, is_app_limited: bool = False) -> int:
+    def grown(
+        self,
+        ms: int,
+        *,
+        rtt: int = RTT,
+        every: int = MS,
+        in_flight: int = 2 * WINDOW,
+        is_app_limited: bool = False,
+    ) -> int:
         """By how much the window grew in so many milliseconds."""
         grown = 0
         end = self.now + ms * MS
@@ -148,9 +156,12 @@ class Filling:
                 rate=FULL,
                 sent=self.sent,
                 is_app_limited=is_app_limited,
+                bytes_in_flight=in_flight,
                 outcomes=[PhaseOutcome(0, SEGMENT, 0)],
             )
-            grown += self.widening.growth(sample, base=RTT, bearable=5 * MS, loss=0.0, segment=SEGMENT)
+            grown += self.widening.growth(
+                sample, window=2 * WINDOW, base=RTT, bearable=5 * MS, loss=0.0, segment=SEGMENT
+            )
         return grown
 
 
@@ -163,6 +174,12 @@ def test_each_answer_to_the_doubled_window_adds_what_it_acknowledges() -> None:
 def test_an_application_that_has_nothing_to_send_does_not_raise_the_window() -> None:
     filling = Filling()
     assert filling.grown(80, is_app_limited=True) == 0
+
+
+def test_who_has_little_on_the_way_does_not_raise_it_either() -> None:
+    """As where the peer's window is the limit."""
+    filling = Filling()
+    assert filling.grown(80, in_flight=WINDOW - 2 * SEGMENT) == 0
 
 
 def test_a_queue_ends_it_and_the_acknowledgments_tell_what_the_path_delivers() -> None:
