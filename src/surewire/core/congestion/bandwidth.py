@@ -23,17 +23,19 @@ class BandwidthFilter:
         self.bandwidth = 0
         self._round = 0
         self._samples: list[int] = []
+        self._best = 0  # of them
         self._rates: deque[tuple[int, int]] = deque()  # (round, rate), rates falling
 
     def on_sample(self, rate: int, *, is_app_limited: bool) -> None:
         """Take a rate; the application's own pace only ever raises the bandwidth."""
         if rate and not (is_app_limited and rate < self.bandwidth):
             self._samples.append(rate)
+            self._best = max(self._best, rate)
 
     def raise_to_best(self) -> None:
         """Believe the best single sample of this round."""
-        if self._samples:
-            self._push(max(self._samples))
+        if self._best:
+            self._push(self._best)
 
     def on_round(self) -> None:
         """A round has ended: its upper quartile counts."""
@@ -41,6 +43,7 @@ class BandwidthFilter:
         if self._samples:
             self._push(_upper_quartile(self._samples))
             self._samples.clear()
+            self._best = 0
 
     def forget_best(self) -> None:
         """Go by this round's quartile alone: what single samples showed was for starting up."""

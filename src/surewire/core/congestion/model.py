@@ -223,6 +223,8 @@ class PathModel:
         path, queue, cuts = self._path, self.queue, self._change.cuts
         if self._change.explains_queue(now):
             return
+        if not path.is_used(ended):  # what was not sent is not queued: to take away of that would move nothing
+            path.window = max(min(path.window, ended.used), path.least)
         is_least = path.window <= LEAST_SEGMENTS * path.segment
         if cuts.are_in_vain(queue, path.window, allowed=path.allowed, is_least=is_least):
             self._double_again(cuts.window)

@@ -51,6 +51,7 @@ class FluidPath:
         self.policed: int | None = None
         self.others = 0
         self.app_rate: int | None = None
+        self.peer_window: int | None = None  # bytes that may be in flight
         self.now = NS_PER_S
         self.delivered = 0
         self.dropped = 0
@@ -83,7 +84,8 @@ class FluidPath:
         controller = self.controller
         rate = controller.pacing_rate if self.app_rate is None else min(controller.pacing_rate, self.app_rate)
         self._credit = min(self._credit + rate / 1000, max(rate / 500, 2.0 * SEGMENT))
-        nbytes = int(min(self._credit, controller.cwnd - self._in_flight)) // SEGMENT * SEGMENT
+        window = controller.cwnd if self.peer_window is None else min(controller.cwnd, self.peer_window)
+        nbytes = int(min(self._credit, window - self._in_flight)) // SEGMENT * SEGMENT
         if nbytes <= 0:
             return
         self._credit -= nbytes

@@ -49,6 +49,18 @@ def test_a_wider_path_that_the_peer_does_not_let_be_filled_is_not_taken_for_an_e
     assert path.dropped == 0
 
 
+@pytest.mark.parametrize("windows", [2.0, 3.0, 4.0])
+def test_a_slower_path_has_a_short_queue_again_where_the_peers_window_was_the_limit(windows: float) -> None:
+    """What the window has beyond the peer's is not on its way: to cut that moves no round trip."""
+    path = settled(queue=4.0)
+    path.peer_window = int(windows * BDP)
+    path.rate = 10 * RATE
+    path.run(10 * S)
+    path.rate = RATE
+    path.run(5 * S)
+    assert path.longest_wait(3 * S) <= 30 * MS
+
+
 def test_a_slower_path_is_followed() -> None:
     path = settled()
     path.rate = RATE // 4
