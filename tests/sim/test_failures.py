@@ -135,7 +135,7 @@ def test_a_source_rewritten_meanwhile_is_found_by_its_digest(seed: int) -> None:
 @CONFIGS
 @pytest.mark.parametrize("at_ms", [30, 100, 150])
 def test_the_sender_gives_up(config: RdpConfig, at_ms: int) -> None:
-    simulation = RdpSimulation(content(200_000), PATH, seed=1, config=config)
+    simulation = RdpSimulation(content(400_000), PATH, seed=1, config=config)
     simulation.network.at(S + at_ms * MS, lambda: simulation.sender.abort("interrupted", now=simulation.network.now))
     simulation.network.at(S + at_ms * MS, lambda: simulation.network.service(simulation.sender_host))
     simulation.run(limit_s=5)

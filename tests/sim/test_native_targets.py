@@ -41,15 +41,12 @@ def sent_per_byte(transfer: NativeSimulation) -> float:
     return (size + transfer.client.stats().retransmitted_bytes) / size
 
 
-OVERSHOT = "start-up overshoots a queue of one product at a short round trip: 1.032 times the bound is the median"
-
-
 # What the queue drops while the rate is not known yet counts, too: 2% of 4 MB.
 @pytest.mark.parametrize(
     ("loss", "nbytes", "most"),
     [
         (0.01, 4_000_000, 1.03),
-        pytest.param(0.1, 4_000_000, 1.03, marks=pytest.mark.xfail(strict=True, reason=OVERSHOT)),
+        (0.1, 4_000_000, 1.03),
         (0.3, 2_000_000, 1.03),
     ],
 )

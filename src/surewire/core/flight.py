@@ -86,6 +86,11 @@ class Flight:
         return self.rules.max_offset <= self.scoreboard.una < self.scoreboard.size
 
     @property
+    def is_at_end(self) -> bool:
+        """True where a format that has spares is at the end of what is waited for."""
+        return self.rules.has_spares and self.scoreboard.is_at_end
+
+    @property
     def path_loss(self) -> float:
         """The share of what is sent that is lost, 0..1, by what is known of either direction; 0 while nothing is."""
         return max(self.loss_share.share, self.rules.peer_loss)
@@ -118,9 +123,14 @@ class Flight:
         """Let the bytes of these runs, which the log has as lost, go out again; none of them: nothing happens."""
         if not lost:
             return
+        is_at_end = self.is_at_end
+        if is_at_end:
+            self.probing.cover.reach(self.scoreboard.next_offset)
         for run in lost:
             self.stats.lost_bytes += run.nbytes
             self.loss_share.take(lost=run.nbytes)
+            if is_at_end:
+                self.probing.cover.on_lost(run)
             for low, high in self.probing.without_copies(run):
                 self.scoreboard.on_lost(low, high)
         self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)

@@ -4,7 +4,8 @@ A transmission is lost once a later one has been acknowledged and it has waited
 `max(smoothed_rtt, latest_rtt) + reordering_window` since it was sent (the time threshold of RFC 9002
 §6.1.2; there is no packet threshold, since counting later packets mistakes reordering for loss).
 
-The window starts at an eighth of the round trip (RFC 9002's 9/8). Where RFC 8985 §6.2 widens it by
+The window starts at an eighth of the round trip (RFC 9002's 9/8), or a thirty-second where the end of a
+stream waits for what is missing and nothing was overtaken of late. Where RFC 8985 §6.2 widens it by
 fixed steps on evidence of spurious retransmission, packet numbers allow more: each transmission
 acknowledged after a later one shows exactly how long a wait would have been needed, whether or not it
 had been declared lost. The window is 9/8 of the longest such wait of the last 16 to 32 round trips
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 from surewire.core.rtt import GRANULARITY, RttEstimator
 
+_SHARE = 8  # of a round trip that is waited at least
+_HASTY_SHARE = 32  # of it where there is nothing else to send: a repair for nothing costs its bytes, and nobody waits
 _EPOCH_ROUND_TRIPS = 16
 _MAX_ROUND_TRIPS = 2
 _SHARE_EPOCH = 256 << 10  # bytes: some 200 datagrams tell 1% of loss from none
@@ -71,11 +74,14 @@ class ReorderingWindow:
         """The reordering window (ns, > 0)."""
         return self.loss_delay(now) - self._round_trip()
 
-    def loss_delay(self, now: int) -> int:
-        """Time after its sending (ns) at which an overtaken transmission is lost: a round trip and the window."""
+    def loss_delay(self, now: int, *, is_at_end: bool = False) -> int:
+        """Time after its sending (ns) at which an overtaken transmission is lost: a round trip and the window.
+
+        At the end of what is waited for, and where nothing was overtaken lately, the window is a quarter as long.
+        """
         round_trip = self._round_trip()
-        window = max(round_trip // 8, GRANULARITY)
         adapted = self._waits.get(now)
+        window = max(round_trip // (_HASTY_SHARE if is_at_end and not adapted else _SHARE), GRANULARITY)
         if adapted > window:
             window = max(window, min(adapted, _MAX_ROUND_TRIPS * self._rtt.smoothed_rtt))
         return round_trip + window

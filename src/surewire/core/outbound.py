@@ -103,7 +103,7 @@ class Outbound:
             runs.append(flight.transmit(start, stop, now=now, retransmission=is_repair))
             room -= stop - start
             if is_repair and not board.has_unsent:
-                flight.probing.effort.on_repaired(start, stop)
+                self._tail.on_repaired(start, stop)
         if not runs:
             self._on_nothing_sent(rate, allowance)
             window = self._window_room() if self._tail.is_open else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
+from surewire.core.cover import Cover
 from surewire.core.ranges import RangeSet
 from surewire.core.scoreboard import Scoreboard
 from surewire.core.sent_log import SentRun
@@ -24,7 +24,7 @@ class TailEffort:
     share of what was sent beyond `spared` bytes: short streams, of which it would be a large part, get none.
     """
 
-    __slots__ = ("_copies", "_end", "_share", "_spared", "_spares", "_spent")
+    __slots__ = ("_copies", "_share", "_spared", "_spent")
 
     def __init__(self, *, share: float, spared: int) -> None:
         """Take the share (0..1; 0 means no effort) and the bytes that do not count."""
@@ -32,27 +32,6 @@ class TailEffort:
         self._spared = spared
         self._spent = 0
         self._copies: deque[tuple[int, int]] = deque(maxlen=_MAX_COPIES)
-        self._spares: list[tuple[int, int]] = []  # what was in flight at the end; the next one is the last
-        self._end = 0  # the offset of that end
-
-    def has_spares(self, end: int) -> bool:
-        """True once `take_spares` was called for this end."""
-        return self._end == end
-
-    def take_spares(self, runs: Iterable[SentRun], *, most: int, end: int) -> None:
-        """Let what these runs carry be sent again, segment by segment, up to `most` bytes and some: the first run
-        first, and of each run the last segment.
-        """
-        spares: list[tuple[int, int]] = []
-        for run in runs:
-            stop = run.stop
-            for start in range(run.offset + (run.count - 1) * run.segment, run.offset - 1, -run.segment):
-                if most <= 0:
-                    break
-                spares.append((start, stop))
-                most -= stop - start
-                stop = start
-        self._spares, self._end = spares[::-1], end
 
     def on_repaired(self, start: int, stop: int) -> None:
         """Bytes [start, stop) were sent again, and there was nothing else to send."""
@@ -68,16 +47,11 @@ class TailEffort:
         self._spent += cost
 
     def next_copy(self, board: Scoreboard) -> tuple[int, int] | None:
-        """What is worth a second copy: the first part of the next spare, or of the oldest repair, that is missing.
+        """What is worth a second copy: the first part of the oldest repair that is missing.
 
         Never the whole of it: what was acknowledged since is not in the send buffer any more.
         """
-        spares, copies = self._spares, self._copies
-        while spares:
-            missing = board.missing(*spares[-1])
-            if missing:
-                return missing[0]
-            spares.pop()
+        copies = self._copies
         while copies:
             missing = board.missing(*copies[0])
             if missing:
@@ -87,21 +61,20 @@ class TailEffort:
 
     def drop_copy(self, stop: int) -> None:
         """The copy that `next_copy` named was sent up to `stop`; one a repair is enough."""
-        if self._spares:
-            self._spares.pop()
-        elif stop < self._copies[0][1]:
+        if stop < self._copies[0][1]:
             self._copies[0] = (stop, self._copies[0][1])
         else:
             self._copies.popleft()
 
 
 class Probing:
-    """Back-off of the probe timeout, and the bytes of which a second copy is on its way."""
+    """Back-off of the probe timeout, and the bytes of which other copies are on their way."""
 
-    __slots__ = ("copies", "count", "due", "effort", "hollow", "next_offset")
+    __slots__ = ("copies", "count", "cover", "due", "effort", "hollow", "next_offset")
 
     def __init__(self, effort: TailEffort) -> None:
         self.effort = effort
+        self.cover = Cover()
         self.count = 0
         self.hollow = 0  # pings answered since bytes were acknowledged last, after a silence
         self.due = 0

@@ -156,7 +156,7 @@ class Settling:
         if not log.bytes_in_flight:
             timers.cancel(_LOSS)
             return []
-        delay = self._reordering.loss_delay(now)
+        delay = self._reordering.loss_delay(now, is_at_end=self._flight.is_at_end)
         lost, waiting = log.detect_lost(sent_before=now - delay)
         timers.set(_LOSS, None if waiting is None else waiting.sent_at + delay)
         return lost

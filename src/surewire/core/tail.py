@@ -6,8 +6,9 @@ costs a round trip to find and another to repair. So a little is spent before it
 
 - formats that probe by a ping (`Probe.PING`) repeat repairs, and ask early what has arrived;
 - those with `rules.has_spares`, at the end of what is waited for and on a path that is known to lose, send again what
-  was sent last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged.
-  Repairs follow, and are repeated likewise. Then comes a word: a ping, or the last bytes themselves if they are as
+  was sent last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged. Where
+  so much is lost that copies would be lost, too, these are few. Repairs follow, as often as it takes that one of each
+  arrives (`cover`). Then comes a word: a ping, or the last bytes themselves if they are as
   short; so what was sent last is overtaken by something, and found lost, without a probe timeout.
 
 Every copy has a packet number of its own, so it counts as a delivery, as a round trip or as a loss like any other
@@ -21,6 +22,7 @@ from __future__ import annotations
 from itertools import takewhile
 from math import ceil, log
 
+from surewire.core.cover import MOST_UNDER_WAY
 from surewire.core.flight import Flight
 from surewire.core.rtt import GRANULARITY
 from surewire.core.send_rules import Probe
@@ -33,8 +35,9 @@ _PACING = Timer.PACING
 _PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the layers below
 _SPARED_EIGHTHS = 3  # of a round trip: what was sent before that is repaired nearly as soon as a copy would be there
 _COPIES_A_LOSS = 20  # for each that is expected: where hardly anything is lost, copies gain hardly anything
+_LOST_TWICE = 1  # segment expected to be lost with their copies: where more are, a round trip of repairs comes anyway
 _WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
-_WORDS = (2, 6)  # for each step that the end makes, at least and at most
+_ENOUGH = (2, MOST_UNDER_WAY)  # of the same segment, or words for each step that the end makes: at least and at most
 _SILENCED = 0.02  # so rarely all of them are lost, where as many as are allowed reach that
 _WORDS_A_ROUND_TRIP = 8  # so that the first comes when what was sent before it can be told from what is late
 
@@ -53,7 +56,16 @@ class Tail:
     def is_open(self) -> bool:
         """True at the end of what is waited for, where copies of what is missing may go out."""
         flight, board = self._flight, self._flight.scoreboard
-        return flight.rules.has_spares and board.is_at_end and not board.has_lost and flight.path_loss > 0
+        return flight.is_at_end and not board.has_lost and flight.path_loss > 0
+
+    def on_repaired(self, start: int, stop: int) -> None:
+        """Bytes [start, stop) were sent again, and there was nothing else to send."""
+        flight = self._flight
+        if flight.is_at_end:
+            flight.probing.cover.reach(flight.scoreboard.next_offset)
+            flight.probing.cover.on_repaired(start, stop, flight.rules.segment)
+        elif not flight.rules.has_spares:
+            flight.probing.effort.on_repaired(start, stop)
 
     def hasten(self, now: int, *, rate: int, allowance: int, window: int) -> list[SentRun]:
         """What goes out now that nothing demands it.
@@ -77,24 +89,28 @@ class Tail:
 
     def _next_copy(self, now: int) -> tuple[int, int] | None:
         """What is worth a copy that there is budget for, at most a segment."""
-        flight, effort = self._flight, self._flight.probing.effort
-        sent_total = flight.log.sent_total
-        if not effort.has_spares(flight.scoreboard.next_offset):
+        flight, cover = self._flight, self._flight.probing.cover
+        cover.reach(flight.scoreboard.next_offset)
+        if not cover.has_spares:
             since = now - flight.rtt.smoothed_rtt * _SPARED_EIGHTHS // 8
             fresh = list(takewhile(lambda run: run.sent_at >= since, reversed(flight.log.in_flight())))
-            worth = min(flight.loss_share.share * _COPIES_A_LOSS, 1.0)
-            end = flight.scoreboard.next_offset
-            effort.take_spares(fresh, most=int(worth * sum(run.nbytes for run in fresh)), end=end)
-        copy = effort.next_copy(flight.scoreboard)
+            cover.take_spares(fresh, most=self._worth(sum(run.nbytes for run in fresh)))
+        copy = cover.next_copy(flight.scoreboard, self._enough)
         if copy is None:
             return None
         start, stop = copy[0], flight.scoreboard.cut(*copy, flight.rules.segment)
-        return (start, stop) if effort.may_spend(stop - start, sent_total=sent_total) else None
+        effort = flight.probing.effort
+        return (start, stop) if effort.may_spend(stop - start, sent_total=flight.log.sent_total) else None
+
+    def _worth(self, fresh: int) -> int:
+        """How many of so many bytes that were sent last are worth a copy before it is known whether they arrived."""
+        share = self._flight.loss_share.share
+        hit = int(min(share * _COPIES_A_LOSS, 1.0) * fresh)
+        return min(hit, int(_LOST_TWICE * self._flight.rules.segment / share**2)) if share else 0
 
     def _send_copy(self, start: int, stop: int, now: int) -> SentRun:
-        effort = self._flight.probing.effort
-        effort.drop_copy(stop)
-        effort.spend(stop - start)
+        self._flight.probing.cover.on_copied()
+        self._flight.probing.effort.spend(stop - start)
         return self._flight.transmit(start, stop, now=now, retransmission=True)
 
     def _say_word(self, now: int) -> list[SentRun]:
@@ -103,7 +119,7 @@ class Tail:
         if self._words_since != flight.advanced_at:  # where long datagrams vanish, words would call for ever more
             self._words_since = flight.advanced_at
             self._words = 0
-        if self._words >= self._words_worth:
+        if self._words >= self._enough:
             return []
         due = flight.log.newest_sent_at + max(flight.rtt.smoothed_rtt // _WORDS_A_ROUND_TRIP, GRANULARITY)
         if now < due:
@@ -116,9 +132,9 @@ class Tail:
         return [flight.transmit(*piece, now=now, retransmission=True)]
 
     @property
-    def _words_worth(self) -> int:
-        """How many words are said: as many as it takes that one of them arrives."""
-        least, most = _WORDS
+    def _enough(self) -> int:
+        """How many words are said, or segments sent of what was lost: as many as it takes that one of them arrives."""
+        least, most = _ENOUGH
         return min(max(ceil(log(_SILENCED) / log(min(self._flight.path_loss, 0.99))), least), most)
 
     def _ask_early(self, now: int) -> list[SentRun]:

@@ -54,7 +54,7 @@ class Sending:
             size=None,
             segment=LEAST_DATAGRAM,
             config=transport,
-            controller=self._controller(LEAST_DATAGRAM),
+            controller=self._controller(LEAST_DATAGRAM, transport.initial_rtt),
             rtt=RttEstimator(transport.initial_rtt),
             timers=timers,
             now=now,
@@ -77,8 +77,17 @@ class Sending:
         self._largest_acked = -1  # packet number, of those without bytes of the stream, too
         self._words = Words()
 
-    def _controller(self, segment: int) -> CongestionController:
-        return self._config.congestion.make(segment=segment, initial_rtt=self._config.transport.initial_rtt)
+    def _controller(self, segment: int, initial_rtt: int) -> CongestionController:
+        return self._config.congestion.make(segment=segment, initial_rtt=initial_rtt)
+
+    def guess_round_trip(self, least: int, most: int) -> None:
+        """Nothing was sent yet: begin with these bounds (ns, > 0) of the round trip.
+
+        Timers go by the shorter guess: what is done too early costs a probe. The pace goes by the longer one: what is
+        sent too fast fills a queue.
+        """
+        self.outbound.rtt.reset(least)
+        self.outbound.controller = self._controller(self.outbound.rules.segment, most)
 
     def _search(self, most: int, now: int) -> PathMtu:
         config = self._config
@@ -100,7 +109,7 @@ class Sending:
 
     def change_path(self, *, now: int) -> None:
         """The peer has moved to another host: what was known of the path is void (RFC 9000 §9.4)."""
-        self.outbound.change_path(self._controller(self.outbound.rules.segment))
+        self.outbound.change_path(self._controller(self.outbound.rules.segment, self._config.transport.initial_rtt))
         self.path_mtu = self._search(self._most, now)
         self._begin_path()
 

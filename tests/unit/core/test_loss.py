@@ -29,6 +29,14 @@ def test_it_starts_at_an_eighth_of_the_round_trip() -> None:
     assert window.loss_delay(START) == 90 * MS  # RFC 9002 §6.1.2: 9/8
 
 
+def test_at_an_end_it_starts_at_a_quarter_of_that() -> None:
+    window = make_window()
+    assert window.loss_delay(START, is_at_end=True) == RTT + RTT // 32
+    window.on_overtaken(sent_at=START - RTT - MS, now=START)  # things are overtaken there
+    assert window.loss_delay(START, is_at_end=True) == 90 * MS
+    assert make_window(400 * US).loss_delay(START, is_at_end=True) == 400 * US + GRANULARITY
+
+
 def test_it_is_never_below_the_timer_granularity() -> None:
     window = make_window(400 * US)
     assert window.window(START) == GRANULARITY

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from surewire.core.config import TransportConfig
@@ -147,6 +149,49 @@ def test_new_bytes_and_known_losses_come_first() -> None:
     runs = sender.expire(Timer.LOSS)
     assert spans(runs)[0][0] == 5_000  # the lowest that is lost
     assert all(run.offset <= other.offset for run, other in zip(runs, runs[1:], strict=False) if other.nbytes)
+
+
+def lose_one(sender: Sender) -> tuple[int, int]:
+    """Of what was sent last all arrives but one segment, and the sender is told; its bytes."""
+    log = sender.outbound.log
+    lost = log.in_flight()[-2]
+    sender.now = log.newest_sent_at + RTT
+    sender.ack((1, lost.first), (lost.last + 1, log.next_number))
+    return lost.offset, lost.stop
+
+
+def test_at_the_end_a_loss_is_found_sooner() -> None:
+    sender = at_the_end(share=0.0)
+    sent_at = sender.outbound.log.in_flight()[-2].sent_at
+    lose_one(sender)
+    assert spans(copies(sender.expire(Timer.LOSS)))
+    assert sender.now == sent_at + RTT + RTT // 32
+
+
+def test_before_the_end_it_is_not() -> None:
+    sender = at_an_end()
+    sent_at = sender.outbound.log.in_flight()[-2].sent_at
+    lose_one(sender)
+    assert spans(copies(sender.expire(Timer.LOSS)))
+    assert sender.now == sent_at + RTT + RTT // 8
+
+
+@pytest.mark.parametrize(("loss", "times"), [(0.1, 2), (0.2, 3), (0.3, 4), (0.5, 6), (0.9, 6)])
+def test_what_was_lost_is_sent_as_often_as_it_takes_that_one_arrives(loss: float, times: int) -> None:
+    sender = at_the_end()
+    sender.outbound.rules.peer_loss = loss
+    lost = lose_one(sender)
+    runs = copies(sender.expire(Timer.LOSS) + tail(sender, RTT // 2))
+    sent = Counter(offset for run in runs for offset in range(run.offset, run.stop, SEGMENT))
+    assert sent == dict.fromkeys(range(*lost, SEGMENT), times)
+
+
+def test_where_much_is_lost_little_is_copied_before_it_is_known_to_be_lost() -> None:
+    """A round trip of repairs comes anyway, and there each copy is worth more."""
+    sender = at_the_end(60_000, rate=2_000_000)
+    flight = sum(run.count for run in sender.outbound.log.in_flight())
+    again = copies(tail(sender, RTT // 2))
+    assert flight > 50 and 30 <= len(again) <= 37  # a sixth is lost: of 36 one with its copy
 
 
 def test_then_words_ask_what_has_arrived_and_no_more_until_something_is_known() -> None:

@@ -74,6 +74,15 @@ class Competition:
             self._grow(now, base + delay)
         return False
 
+    def hold(self, window: int, *, is_low: bool) -> None:
+        """Go on with this window, whatever was lost, and grow from there later; take a round as `on_round` does."""
+        self._quiet_rounds = self._quiet_rounds + 1 if is_low else 0
+        self.is_over = self._quiet_rounds >= _QUIET_ROUNDS
+        self._is_starting = False
+        self.window = window
+        self._prior = float(window)
+        self._curve.end(self._prior)
+
     def end(self, *, now: int) -> None:
         """Nobody seems to be there any more."""
         self._doubtful_until = now + _DOUBT

@@ -50,7 +50,8 @@ class Doubling:
     def on_ack(self, sample: AckSample, ended: Round | None) -> Found | None:
         """Grow for an acknowledgment, and for the round that ended with it; None while the search goes on."""
         path, start = self._path, self.start_up
-        base = self._unmoved_rtt or (path.queue.base if path.queue.is_known else _UNKNOWN)
+        is_known = path.queue.is_known and start.is_told
+        base = self._unmoved_rtt or (path.queue.base if is_known else _UNKNOWN)
         path.filter.raise_to_best()
         path.window += start.growth(
             sample, window=path.window, base=base, jitter=path.rounds.jitter, segment=path.segment
@@ -63,7 +64,7 @@ class Doubling:
         path, start, rounds = self._path, self.start_up, self._path.rounds
         path.queue.rtt = ended.rtt
         if not self._unmoved_rtt:
-            start.take_round_trips(ended)
+            start.take_round_trips(ended, jitter=rounds.jitter)
             path.queue.begin(start.least_round_trip(jitter=rounds.jitter, noise=rounds.noise), now=now)
         tried = start.on_round(ended, window=path.window, segment=path.segment)
         if tried:
@@ -76,15 +77,15 @@ class Doubling:
         is_queue = start.is_over_by == "delay"
         if not self._unmoved_rtt:
             path.floor.begin(start.losses.share, start.losses.evidence)
-        rate = start.rate if is_queue else int(path.filter.bandwidth / (1 - path.floor.share))
+        rate = start.rate if is_queue else path.filter.bandwidth
         found = rate * base // NS_PER_S
         # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
-        path.window = min(max(found, reached // 4, path.least), reached)
+        path.window = min(max(found, reached // 4, path.least), max(reached, start.leap.shown))
         if self._unmoved_rtt:
             return self._end_again(reached, now)
         if not is_queue:
             return Found.LIMIT
-        grain = path.segment * NS_PER_S // max(rate, 1)  # so much round trips differ by in a queue of one's own
+        grain = 2 * path.segment * NS_PER_S // max(rate, 1)  # in a queue of one's own, acknowledged two by two
         path.queue.is_doubtful = path.rounds.jitter > max(path.queue.base // _DOUBTFUL_PART, grain)
         return Found.QUEUE
 

@@ -39,6 +39,10 @@ class Growth:
         self.rounds += 1
         return max(step, segment)
 
+    def forget(self) -> None:
+        """What was added since is in a queue: by how much more arrived says nothing of the path."""
+        self._from = None
+
     def plateau(self, window: int, acked: int, *, segments: float, loss: float) -> int:
         """The window (bytes) that delivers as much as the present one, if growing has not helped; else 0.
 

@@ -148,6 +148,11 @@ class LossFloor:
         self.share = min(self.share + (loss - self.share) * segments / max(segments + self._segments, 1.0), MOST)
         self._segments += segments
 
+    def correct(self, loss: float, segments: float) -> None:
+        """What was taken for the path's loss was not: a smaller window lost this, and chance does not explain it."""
+        self.share = min(loss, self.share)
+        self._segments = min(self._segments, segments)
+
     def learn_anew(self, loss: float, segments: float) -> None:
         """The same where it is much more than was thought: the path is another one, and old evidence counts little."""
         self._segments = min(self._segments, _NEW_MEMORY)

@@ -10,9 +10,10 @@ Theory of operation. A window of bytes in flight is paced over the round trip. I
 So random loss costs nothing but itself: on a path that loses a share p, C is sent and C(1 - p) arrives. Since every
 window goes down by a share and up by equal steps, and faster flows bear shorter queues, such flows come to equal parts.
 Where others fill the queue, as CUBIC does, cuts do not empty it, and the window becomes CUBIC's as long as that
-lasts (`contention`). Where round trips do not answer to the window at all (`cuts`), the path may have become longer:
-the window doubles as at the start (`doubling`). Where they rose all at once, from one datagram to the next, and stayed,
-the rate is kept, and so tried at once (`path_change`).
+lasts (`contention`); beside BBR, which answers to no loss, the rate is held (`even_rate`). Where round trips do not
+answer to the window at all (`cuts`), the path may have become longer: the window doubles as at the start (`doubling`).
+Where they rose all at once, from one datagram to the next, and stayed, the rate is kept, and so tried at once
+(`path_change`).
 
 An acknowledgment goes through `on_ack`; at the end of a round `_decide` finds out what kind of round it was, and after
 one with nothing special `_avoid` goes through the signs. The parts change the window, which is in `PathState`; which of
@@ -37,7 +38,7 @@ from surewire.core.congestion.round_loss import RoundLoss
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
-_STARTUP_GAIN, _PACING_GAIN = 200, 103  # per cent of the window in a round trip
+_WIDENING_GAIN, _PACING_GAIN = 200, 103  # per cent of the window in a round trip
 _SILENT_ROUND_TRIPS, _SILENCE = 4, 100 * NS_PER_MS
 _ANY_NOISE = 1 << 62
 _LEAST_LEFT = 70  # per cent, after a loss: one look may be wrong
@@ -91,10 +92,15 @@ class PathModel:
 
     @property
     def pacing_rate(self) -> int:
+        if self._contention is not None and self._contention.pacing_rate:
+            return self._contention.pacing_rate
         path = self._path
-        is_doubling = self.mode is _STARTUP and not self._doubling.start_up.losses.is_in_doubt
-        gain = _STARTUP_GAIN if is_doubling or path.widening is not None else _PACING_GAIN
-        return max(gain * path.window * NS_PER_S // (100 * (self.queue.rtt or self._initial_rtt)), path.segment)
+        gain = _PACING_GAIN
+        if self.mode is _STARTUP:
+            gain = self._doubling.start_up.pacing_gain
+        elif path.widening is not None:
+            gain = _WIDENING_GAIN
+        return max(gain * self.cwnd * NS_PER_S // (100 * (self.queue.rtt or self._initial_rtt)), path.segment)
 
     @property
     def cwnd(self) -> int:
@@ -121,8 +127,10 @@ class PathModel:
             queue.on_first(rtt)
         self._rounds.on_rtt(rtt, rttvar=rttvar, sent_at=sent_at)
         queue.step.on_rtt(rtt, sent_at=sent_at)
+        if self._contention is not None:
+            self._contention.even.on_rtt(rtt, sent_at=sent_at)
         if self.mode is _STARTUP:
-            self._doubling.start_up.on_rtt(rtt)
+            self._doubling.start_up.on_rtt(rtt, sent_at=sent_at)
         elif self._path.widening is not None:
             self._path.widening.on_rtt(rtt)
 
@@ -133,6 +141,8 @@ class PathModel:
     def on_ack(self, sample: AckSample) -> None:
         """Take an acknowledgment, and decide anew if a round has ended."""
         path, queue = self._path, self.queue
+        if self._contention is not None:
+            self._contention.even.on_ack(sample)
         if 0 < self._silent_at < sample.now:
             self._rounds.begin()  # what was lost in an outage, or held, says nothing of the window
             path.widening = None
@@ -162,6 +172,8 @@ class PathModel:
         """Take a round, whatever it was for."""
         path, losses, change = self._path, self._losses, self._change
         if self.mode is _LOOK:
+            if change.is_shorter(ended) and self._contention is None:
+                change.shorten(ended)
             path.queue.look(ended, now=now)
             losses.end_look(ended)
             self.mode = _AVOID

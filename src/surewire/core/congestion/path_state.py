@@ -104,6 +104,8 @@ class PathState:
             step = self.window
         else:
             is_gentle = self.queue.delay > self.allowed // 2
+            if is_gentle:
+                self.growth.forget()
             step = self.growth.step(self.window, segment=self.segment, is_gentle=is_gentle)
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
         most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self.segment)

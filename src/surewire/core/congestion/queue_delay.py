@@ -1,8 +1,9 @@
 """The queue as the round trips show it: their median above the path's own round trip, and how much of that is borne.
 
-The path's own round trip (`base`) is the least median of a round. It falls at once and rises only when the path was
-looked at with less in flight (`look`), slowly then, since others may hold a queue; where round trips do not answer to
-the window at all, the controller starts up anew and says what it found (`move`).
+The path's own round trip (`base`) is the least median of a round, each with what chance may have taken from it: the
+least of many would else be that of the luckiest, and a queue be seen where there is none. It falls at once and rises
+only when the path was looked at with less in flight (`look`), slowly then, since others may hold a queue; where round
+trips do not answer to the window at all, the controller starts up anew and says what it found (`move`).
 
 How long a queue may be depends on the rate: the faster a flow, the shorter. So of flows that share a queue, the
 fastest yields first, whatever their round trips are, and they come to equal rates (Swift's flow scaling, Kumar et al.
@@ -24,6 +25,9 @@ _LEAST_QUEUE = 4 * NS_PER_MS  # hosts that share processors are late by this muc
 _MOST_QUEUE = 30 * NS_PER_MS
 _LEAST_PART = 16  # of the round trip: over long ones, gaps and bursts go around for long
 _LOOK_EVERY = 10 * NS_PER_S  # without a sight of the empty path
+_CHANCE = 4  # two standard deviations of a median of n even samples, in distances of the quartile and times sqrt(n)
+_FEW_SAMPLES = 8
+_MOST_NOISE = 2  # times what is known: the jitter that is known is the least of many, and of trains half of it is seen
 
 
 class QueueDelay:
@@ -36,6 +40,7 @@ class QueueDelay:
         self.before = 0  # the same of the round before
         self.is_doubtful = False  # `base` is of the first answers, where round trips vary: fast ones come first
         self._base_at = 0
+        self._fallen = 0  # what a round of few has just shown, if that is less; 0 if it has not
         self.step = RoundTripStep()
         self._longest = RecentMost()
 
@@ -62,13 +67,17 @@ class QueueDelay:
     def on_round(self, ended: Round, *, noise: int, now: int) -> None:
         """Take a round."""
         self.rtt = ended.rtt
+        most = ended.rtt + _chance(ended, noise)  # that the path's own may be
         if self.is_doubtful:  # nothing is queued now, or hardly anything
-            self.base = min(max(ended.rtt, self.base), 2 * self.base)
+            self.base = min(max(most, self.base), 2 * self.base)
             self.is_doubtful = False
-        if ended.rtt <= self.base + noise + self.base // 64:
+        if ended.rtt <= self.base + self.base // 64:  # and no noise: what is too low would be seen for ever
             self._base_at = now
-            # A median of few round trips may be too low by chance, and the least of many such ones is.
-            self.base = min(self.base, ended.rtt + noise // 2)
+        fallen, self._fallen = self._fallen, 0
+        if ended.samples < _FEW_SAMPLES and most + noise < self.base:  # some that overtook others may be all of so few
+            self._fallen = most
+            most = max(most, fallen or self.base)
+        self.base = min(self.base, most)
         self.before, self.delay = self.delay, max(ended.rtt - self.base, 0)
         self._longest.take(self.delay, now=now)
 
@@ -91,3 +100,9 @@ class QueueDelay:
     def move(self, rtt: int, *, now: int) -> None:
         """The path has another round trip now."""
         self.base, self._base_at = rtt, now
+
+
+def _chance(ended: Round, noise: int) -> int:
+    """By how much (ns) a round's median may be too low, as far as chance, and no queue, made its round trips vary."""
+    shown = _CHANCE * (ended.rtt - ended.quartile) // isqrt(ended.samples)
+    return min(max(shown, noise // 2), _MOST_NOISE * noise)

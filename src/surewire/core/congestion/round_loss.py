@@ -73,9 +73,16 @@ class RoundLoss:
         return path.queue.delay < allowed // 3 and path.queue.has_been_long(allowed)
 
     def end_look(self, ended: Round) -> None:
-        """Take a round with half of the window: it may show that less is lost than was thought."""
-        if ended.loss < self._path.floor.share:
-            self._path.floor.learn(ended.loss, self._path.segments(ended))
+        """Take a round with half of the window: it may show that less is lost than was thought.
+
+        If chance does not explain it, the losses before were the whole window's doing: a policer's, or of a queue that
+        is too short to be seen.
+        """
+        floor, segments = self._path.floor, self._path.segments(ended)
+        if floor.is_below(ended.loss, segments):
+            floor.correct(ended.loss, segments)
+        elif ended.loss < floor.share:
+            floor.learn(ended.loss, segments)
 
     def end_quiet(self, ended: Round, *, now: int) -> None:
         """Take a quiet round, and restore the window."""

@@ -20,7 +20,7 @@ _DEVIATIONS = 2.0
 _LIMIT = MOST + 0.05
 _BURST_SHARE, _BURST_DISPERSION = 0.05, 9.0  # a path that loses so much, five datagrams at a time
 _BURST_DEVIATIONS = 3
-_BURST_SEGMENTS = 100  # of fewer a single burst may be any share
+_BURST_SEGMENTS = 256  # of fewer a single burst may be any share
 
 
 class StartUpLoss:

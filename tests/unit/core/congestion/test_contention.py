@@ -108,3 +108,46 @@ def test_the_window_never_falls_below_two_segments() -> None:
     contention = Contention(path, now=NOW)
     go_on(path, contention, excess=0.1)
     assert path.window == contention.competition.window == path.least
+
+
+def lose_again_and_again(path: PathState, contention: Contention) -> int:
+    """Three losses, the last of which is used for a test, and the round after the test; when that was."""
+    now = NOW + S // 5
+    for _ in range(3):
+        go_on(path, contention, excess=0.1, now=now)
+        now += S // 2
+    assert contention.competition.is_testing
+    go_on(path, contention, now=now)
+    return now
+
+
+def test_where_losses_come_soon_the_rate_is_held_and_no_loss_answered_for_a_while() -> None:
+    path = make_path()
+    contention = Contention(path, now=NOW)
+    now = lose_again_and_again(path, contention)
+    held = contention.pacing_rate
+    assert held > 0
+    go_on(path, contention, excess=0.1, now=now + S)
+    assert (contention.pacing_rate, path.window) == (held, contention.even.window)
+    go_on(path, contention, excess=0.1, now=now + 4 * S)
+    assert contention.pacing_rate == 0
+    assert path.window < contention.even.window
+
+
+def test_a_queue_that_stays_away_ends_a_held_rate() -> None:
+    path = make_path()
+    contention = Contention(path, now=NOW)
+    now = lose_again_and_again(path, contention)
+    for rounds in range(1, 13):
+        assert not contention.is_over
+        go_on(path, contention, delay=0, now=now + rounds * RTT)
+    assert contention.is_over
+
+
+def test_a_path_that_turns_out_to_lose_much_ends_a_held_rate() -> None:
+    path = make_path()
+    contention = Contention(path, now=NOW)
+    now = lose_again_and_again(path, contention)
+    path.floor.begin(0.02, 1000.0)
+    go_on(path, contention, now=now + RTT)
+    assert contention.is_over

@@ -21,7 +21,7 @@ def acknowledge(
     """So many bytes arrive after this round trip, at the path's rate; the last ones of a round if `is_end`."""
     path.filter.on_sample(RATE, is_app_limited=False)
     for _ in range(8):
-        search.start_up.on_rtt(rtt)
+        search.start_up.on_rtt(rtt, sent_at=0)
     sample = make_sample(now=NOW, rate=RATE, outcomes=[PhaseOutcome(path.rounds.phase, acked, 0)])
     return search.on_ack(sample, make_round(acked, lost, rtt=rtt) if is_end else None)
 

@@ -105,3 +105,12 @@ def test_nothing_arriving_at_all_is_no_division_by_zero() -> None:
     assert growth.plateau(WINDOW, 0, segments=0, loss=0.5) == 0
     assert growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5) == 0
     growth.plateau(2 * WINDOW, 0, segments=0, loss=0.5)
+
+
+def test_what_went_into_a_queue_is_no_growth_to_judge() -> None:
+    """The window has doubled, most of that waits, and the queue is gone: the judging begins anew."""
+    growth = Growth()
+    for window in (WINDOW, WINDOW, 2 * WINDOW):
+        assert not growth.plateau(window, WINDOW, segments=1000.0, loss=0.0)
+    growth.forget()
+    assert not growth.plateau(2 * WINDOW, WINDOW, segments=1000.0, loss=0.0)

@@ -22,7 +22,7 @@ def test_it_starts_with_a_paced_window_and_a_rate() -> None:
     model = make_model()
     assert model.mode is Mode.STARTUP
     assert (model.cwnd, model.bandwidth) == (32 * SEGMENT, 0)
-    assert 32 * SEGMENT * S // (150 * MS) <= model.pacing_rate <= 64 * SEGMENT * S // (150 * MS)
+    assert 32 * SEGMENT * S // (150 * MS) <= model.pacing_rate <= 128 * SEGMENT * S // (150 * MS)
 
 
 def test_segments_found_to_be_longer_before_the_start_are_started_with() -> None:
@@ -54,10 +54,6 @@ def test_start_up_comes_near_the_rate_within_a_second(loss: float) -> None:
     assert path.share(S) >= 0.85
 
 
-PHASE = "where the last doubling ends depends on the rate, and here it ends late: 47 ms of queue, two segments dropped"
-
-
-@pytest.mark.xfail(strict=True, reason=PHASE)
 def test_start_up_stops_before_it_fills_a_queue() -> None:
     path = Path()
     assert path.longest_wait(S) <= 40 * MS
@@ -141,7 +137,7 @@ def test_it_fills_the_path_whatever_the_queue(queue: float) -> None:
     assert settled(queue=queue).share(5 * S) >= 0.9
 
 
-@pytest.mark.parametrize("queue", [pytest.param(1.0, marks=pytest.mark.xfail(strict=True, reason=PHASE)), 4.0, 16.0])
+@pytest.mark.parametrize("queue", [1.0, 4.0, 16.0])
 def test_a_long_queue_stays_short(queue: float) -> None:
     path = settled(queue=queue)
     assert path.longest_wait(5 * S) <= 30 * MS

@@ -16,6 +16,10 @@ def shown(rtt: int) -> Round:
     return make_round(BDP, rtt=rtt)
 
 
+def varying(rtt: int, *, quartile: int, samples: int) -> Round:
+    return shown(rtt)._replace(quartile=quartile, samples=samples)
+
+
 def known(base: int = RTT) -> QueueDelay:
     """The path's round trip is known."""
     queue = QueueDelay()
@@ -57,6 +61,18 @@ def test_a_shorter_median_of_few_is_believed_only_in_part() -> None:
     assert RTT - 6 * MS < queue.base < RTT
 
 
+def test_nor_is_one_of_few_that_vary_much_though_little_noise_is_known() -> None:
+    queue = known()
+    queue.on_round(varying(RTT - 14 * MS, quartile=RTT - 22 * MS, samples=19), noise=5 * MS, now=S)
+    assert RTT - 7 * MS <= queue.base < RTT
+
+
+def test_a_round_that_varies_as_its_own_queue_is_believed_where_there_is_no_noise() -> None:
+    queue = known()
+    queue.on_round(varying(RTT - 14 * MS, quartile=RTT - 22 * MS, samples=19), noise=0, now=S)
+    assert queue.base == RTT - 14 * MS
+
+
 def test_however_many_rounds_are_longer_the_path_is_not() -> None:
     queue = known()
     for number in range(1000):
@@ -84,6 +100,14 @@ def test_a_path_that_is_seen_empty_needs_no_look() -> None:
     for number in range(60):
         see(queue, RTT + (20 * MS if number % 4 else 0), now=S + number * S)
     assert not queue.is_look_due(61 * S)
+
+
+def test_what_only_chance_shows_as_empty_does_not_put_a_look_off() -> None:
+    """A base that is too low by chance is never seen by more than that."""
+    queue = known()
+    for number in range(60):
+        see(queue, RTT + 4 * MS, noise=5 * MS, now=S + number * S)
+    assert queue.is_look_due(61 * S)
 
 
 def test_a_look_takes_a_shorter_round_trip_as_it_is() -> None:
@@ -156,6 +180,13 @@ def test_a_base_of_the_first_answers_is_not_believed_where_round_trips_vary() ->
     assert queue.delay == 9 * MS  # once only
 
 
+def test_nor_is_a_first_round_that_varies_as_much() -> None:
+    queue = known(RTT * 4 // 5)
+    queue.is_doubtful = True
+    queue.on_round(varying(RTT * 4 // 5, quartile=RTT * 3 // 5, samples=25), noise=8 * MS, now=S)
+    assert queue.base == RTT * 4 // 5 + 8 * MS
+
+
 def test_but_it_is_not_taken_for_less_than_half() -> None:
     queue = known()
     queue.is_doubtful = True
@@ -167,4 +198,17 @@ def test_a_doubtful_base_does_not_hide_a_shorter_path() -> None:
     queue = known()
     queue.is_doubtful = True
     see(queue, RTT // 2)
+    assert queue.base == RTT // 2
+
+
+def test_a_fall_that_few_round_trips_show_has_to_come_twice() -> None:
+    """Where some datagrams overtake others, all of so few may have done so."""
+    queue = known()
+    few = shown(RTT // 2)._replace(samples=4, quartile=RTT // 2)
+    queue.on_round(few, noise=0, now=S)
+    assert queue.base == RTT
+    see(queue, RTT)
+    queue.on_round(few, noise=0, now=S)
+    assert queue.base == RTT
+    queue.on_round(few, noise=0, now=S)
     assert queue.base == RTT // 2

@@ -110,3 +110,10 @@ def test_a_look_only_ever_lowers_the_floor(share: float, is_learned: bool) -> No
     seen(path).end_look(lossy(share))
     assert (path.floor.share < 0.1) is is_learned
     assert path.floor.share <= 0.1
+
+
+def test_a_look_that_loses_far_less_shows_that_the_losses_were_the_windows() -> None:
+    """Half of what a policer drops of is all that it lets pass: a floor of such losses would never be answered."""
+    path = make_path(loss=0.4)
+    seen(path).end_look(lossy(0.05, 40 * path.segment))
+    assert path.floor.share == pytest.approx(0.05)

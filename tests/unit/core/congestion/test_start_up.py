@@ -13,7 +13,7 @@ from tests.unit.core.congestion.starting import RTT, SEGMENT, doubling, end_roun
 
 def see(start: StartUp, rtt: int, count: int = 8) -> StartUp:
     for _ in range(count):
-        start.on_rtt(rtt)
+        start.on_rtt(rtt, sent_at=0)
     return start
 
 

@@ -220,10 +220,10 @@ def test_what_comes_again_with_the_whole_window_is_the_windows_doing() -> None:
 @pytest.mark.parametrize(
     ("loss", "segments", "outcome"),
     [
-        (0.9, 99, "doubt"),  # one burst of ninety
-        (0.9, 100, "congestion"),
-        (0.12, 150, "doubt"),
-        (0.3, 150, "congestion"),
+        (0.9, 255, "doubt"),  # a burst of two hundred
+        (0.9, 256, "congestion"),
+        (0.12, 256, "doubt"),
+        (0.3, 256, "congestion"),
         (0.15, 2000, "congestion"),
     ],
 )
@@ -238,8 +238,8 @@ def test_where_much_is_lost_bursts_are_larger() -> None:
     outcomes = []
     for share in (0.0, 0.4):
         known = Losses(share, 10_000)
-        assert known.doubt(share + 0.2, 150)
-        known.judge(share, 75)
+        assert known.doubt(share + 0.2, 300)
+        known.judge(share, 150)
         outcomes.append(known.outcome)
     assert outcomes == ["congestion", "doubt"]
 

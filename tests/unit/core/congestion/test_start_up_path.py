@@ -78,7 +78,7 @@ def test_the_best_of_any_round_counts() -> None:
 def see_rounds(start: StartUp, *rounds: tuple[int, int]) -> StartUp:
     """Quartiles (ns), and of how many samples."""
     for quartile, samples in rounds:
-        start.take_round_trips(make_round(SEGMENT)._replace(rtt=9 * S, quartile=quartile, samples=samples))
+        start.take_round_trips(make_round(SEGMENT)._replace(rtt=9 * S, quartile=quartile, samples=samples), jitter=0)
     return start
 
 
@@ -132,3 +132,30 @@ def test_who_never_ends_start_up_goes_by_the_latest_rounds() -> None:
     """A dialogue may never fill a window: its first round trip is not remembered for ever."""
     start = see_rounds(StartUp(), (20 * MS, 16), *[(50 * MS, 16)] * 64)
     assert start.least_round_trip(jitter=0, noise=lambda samples: 0) == 50 * MS
+
+
+@pytest.mark.parametrize(("jitter", "expected"), [(0, 42 * MS), (2 * MS, 44 * MS), (5 * MS, 65 * MS)])
+def test_a_round_that_fills_a_queue_at_once_is_told_by_its_first_round_trips(jitter: int, expected: int) -> None:
+    """Its lower quartile has most of that queue already; where jitter is as large, chance may have made them short."""
+    start = StartUp()
+    for rtt in (41 * MS, 42 * MS, 44 * MS, 46 * MS, 60 * MS, 80 * MS):
+        start.on_rtt(rtt, sent_at=0)
+    start.take_round_trips(make_round(SEGMENT)._replace(rtt=80 * MS, quartile=60 * MS, samples=32), jitter=jitter)
+    assert start.least_round_trip(jitter=jitter, noise=even) == expected
+
+
+def test_what_is_lost_while_a_queue_fills_is_not_the_paths() -> None:
+    for rtts, share in (((40 * MS,) * 4, 0.25), ((40 * MS, 42 * MS, 44 * MS, 46 * MS), 0.0)):
+        start = StartUp()
+        for rtt in rtts:
+            start.on_rtt(rtt, sent_at=0)
+        ended = make_round(30 * SEGMENT, 10 * SEGMENT)._replace(quartile=rtts[-1] + 5 * MS * (share == 0.0), samples=16)
+        start.take_round_trips(ended, jitter=0)
+        start.on_round(ended, window=40 * SEGMENT, segment=SEGMENT)
+        assert start.losses.share == share
+
+
+def test_round_trips_of_too_few_rounds_do_not_tell_of_the_path() -> None:
+    start = see_rounds(StartUp(), (40 * MS, 2))
+    assert not start.is_told
+    assert see_rounds(start, (40 * MS, 2)).is_told

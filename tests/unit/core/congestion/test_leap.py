@@ -1,0 +1,138 @@
+"""Leaps by hand: when the window grows by four instead of two, and to what. Segments of 1,000 bytes."""
+
+from __future__ import annotations
+
+import pytest
+
+from surewire.core.congestion.leap import Leap
+from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
+from tests.unit.core.congestion.model_path import RATE, Path
+
+SEGMENT = 1000
+RTT = 40 * MS
+
+
+class Train:
+    """Segments that leave every so often, and are acknowledged a round trip later, two by two."""
+
+    def __init__(self, leap: Leap, *, every: int, window: int = 32, at: int = S, before: int = 0) -> None:
+        self.leap, self.every, self.window, self.at, self.before = leap, every, window, at, before
+        self._next = 0
+
+    def pass_on(self, segments: int, *, slower: int = 0, jitter: int = 0) -> int:
+        """So many segments more are acknowledged, each `slower` (ns) than the one before, but for `jitter` (ns).
+
+        The window that is shown by that in segments, 0 if there is none yet.
+        """
+        shown = 0
+        for _ in range(segments // 2):
+            self._next += 2
+            sent_at = self.at + (self._next - 1) * self.every
+            rtt = RTT + self._next * slower + (jitter if self._next % 4 else 0)
+            self.leap.on_rtt(rtt, sent_at=sent_at)
+            sent = (self.before + self._next) * SEGMENT
+            shown = self.leap.take(
+                sent=sent, now=sent_at + rtt, window=self.window * SEGMENT, segment=SEGMENT, jitter=jitter
+            )
+            if shown:
+                break
+        return shown // SEGMENT
+
+
+def test_a_train_four_times_as_fast_as_its_window_shows_four_windows() -> None:
+    assert Train(Leap(), every=RTT // 128).pass_on(32) == 4 * 32
+
+
+def test_a_train_that_left_slowly_shows_no_more_than_that() -> None:
+    """The pace was for a round trip that was only guessed."""
+    assert Train(Leap(), every=RTT // 64).pass_on(32) == 64
+
+
+def test_of_the_first_window_ten_segments_have_to_pass() -> None:
+    train = Train(Leap(), every=RTT // 128)
+    assert train.pass_on(10) == 0
+    assert train.pass_on(2) > 0
+
+
+def after_the_first(leap: Leap) -> Train:
+    """The first train has passed, a second of 32 segments out of 128 is on its way."""
+    first = Train(leap, every=RTT // 128)
+    assert first.pass_on(12) == 128
+    return Train(leap, every=RTT // 512, window=128, at=S + RTT + 12 * RTT // 128, before=12)
+
+
+def test_the_next_train_is_a_quarter_of_the_new_window() -> None:
+    leap = Leap()
+    second = after_the_first(leap)
+    assert leap.gain == 4
+    assert second.pass_on(24) == 0
+    assert second.pass_on(4) == 4 * 128
+    assert leap.shown == 4 * 128 * SEGMENT
+
+
+def test_when_a_train_has_left_the_rest_leaves_as_in_doubling() -> None:
+    leap = Leap()
+    after_the_first(leap)
+    Train(leap, every=RTT // 128, at=S + 14 * RTT // 128).pass_on(10)
+    assert leap.gain == 2
+    assert not leap.is_over
+
+
+def test_a_train_of_which_too_little_came_back_is_followed_by_another_one() -> None:
+    leap = Leap()
+    second = after_the_first(leap)
+    Train(leap, every=RTT // 128, at=S + 14 * RTT // 128).pass_on(10)
+    second.pass_on(10)
+    assert leap.gain == 2
+    rest = Train(leap, every=RTT // 64, window=128, at=S + 3 * RTT // 2, before=80)
+    assert rest.pass_on(2) == 0
+    assert leap.gain == 4
+
+
+def test_one_that_came_back_slower_shows_what_came_back_and_no_more_is_added_for_now() -> None:
+    leap = Leap()
+    second = after_the_first(leap)
+    assert second.pass_on(32, slower=RTT // 512) == pytest.approx(256, abs=2)  # at half of its pace
+    assert leap.is_near
+    assert not leap.is_over
+    assert leap.gain == 4  # as the next one is due
+
+
+def test_one_of_many_segments_that_did_so_is_the_end() -> None:
+    leap = Leap()
+    assert Train(leap, every=RTT // 128, window=512).pass_on(12) == 4 * 32  # it left no faster
+    second = Train(leap, every=RTT // 2048, window=512, at=S + RTT + 12 * RTT // 128, before=12)
+    assert second.pass_on(128, slower=RTT // 2048) == pytest.approx(1024, rel=0.02)
+    assert leap.is_full
+    assert leap.is_over
+
+
+def test_jitter_that_explains_it_makes_it_doubling_instead() -> None:
+    leap = Leap()
+    second = after_the_first(leap)
+    second.pass_on(32, slower=RTT // 512, jitter=RTT // 8)
+    assert leap.is_over
+    assert not leap.is_full
+    assert (leap.gain, second.pass_on(32)) == (2, 0)
+
+
+def test_one_round_trip_that_grew_by_chance_says_nothing() -> None:
+    leap = Leap()
+    train = Train(leap, every=RTT // 128)
+    train.pass_on(8)
+    leap.on_rtt(2 * RTT, sent_at=S)
+    assert train.pass_on(8) > 0
+    assert not leap.is_over
+
+
+def test_who_has_others_beside_him_does_not_leap() -> None:
+    assert Leap(is_over=True).gain == 2
+    assert Train(Leap(is_over=True), every=RTT // 128).pass_on(32) == 0
+
+
+@pytest.mark.parametrize("eighth", range(8))
+def test_no_leap_floods_a_path(eighth: int) -> None:
+    path = Path(rate=int(RATE * 2 ** (eighth / 4 - 1)), queue=2.0)
+    assert path.longest_wait(S) <= 50 * MS
+    assert path.dropped == 0
