@@ -54,6 +54,8 @@ class Contention:
             return
         if (was_on or excess) and not competition.is_testing and not is_low:
             self.on_loss(now=now)
+            if not competition.is_testing and self.even.is_tried(now=now, has_tested=False):
+                self._hold(is_low=is_low, now=now)
             return
         was_testing = competition.is_testing
         if competition.on_round(
@@ -64,7 +66,7 @@ class Contention:
         # What is lost of an empty queue is nobody's who competes, and where much is lost anyway nobody does.
         if competition.is_over or (excess and is_low) or path.is_lossy:
             self._end(now)
-        elif was_testing and self.even.is_tried(now=now):
+        elif was_testing and self.even.is_tried(now=now, has_tested=True):
             self._hold(is_low=is_low, now=now)
 
     def _hold(self, *, is_low: bool, now: int) -> None:

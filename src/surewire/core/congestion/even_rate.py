@@ -91,10 +91,13 @@ class EvenRate:
         self._soon = self._soon + 1 if is_soon else 0
         self._lost_at = now
 
-    def is_tried(self, *, now: int) -> bool:
-        """True when the rate is to be held from now on, to see who the others are."""
+    def is_tried(self, *, now: int, has_tested: bool) -> bool:
+        """True when the rate is to be held from now on, to see who the others are.
+
+        `has_tested`: a test has just shown that there are others; else it takes one loss more to suspect them.
+        """
         path = self._path
-        if self._soon < _SOON_LOSSES or now < self._try_at:
+        if self._soon < _SOON_LOSSES + (not has_tested) or now < self._try_at:
             return False
         self._try_at = now + _TRY_EVERY
         self._until = now + _TRIED * path.queue.base

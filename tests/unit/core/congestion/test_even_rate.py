@@ -76,10 +76,10 @@ def test_no_cycle_or_no_loss_or_a_queue_longer_than_the_path(shape: tuple[int, .
 def test_the_rate_is_held_to_see_where_losses_come_soon(after: int, times: int, is_it: bool) -> None:
     beside = Beside(shape=SAW)
     beside.lose(after=after, times=times)
-    assert beside.even.is_tried(now=beside.now) is is_it
+    assert beside.even.is_tried(now=beside.now, has_tested=True) is is_it
     assert beside.go_on(50) is is_it
     assert not beside.go_on(12)
-    assert not beside.even.is_tried(now=beside.now)
+    assert not beside.even.is_tried(now=beside.now, has_tested=True)
 
 
 def test_it_lasts_for_a_while_without_a_sight() -> None:
@@ -117,3 +117,11 @@ def test_it_yields_to_much_loss() -> None:
     beside.lose()
     beside.go_on(200, loss=0.1)
     assert CARRIED // 20 < beside.even.rate < CARRIED * 35 // 100
+
+
+@pytest.mark.parametrize(("times", "is_it"), [(3, False), (4, True)])
+def test_without_a_test_it_takes_one_loss_more(times: int, is_it: bool) -> None:
+    """Tests are seconds apart, and may all come when the other one has just made room."""
+    beside = Beside()
+    beside.lose(times=times)
+    assert beside.even.is_tried(now=beside.now, has_tested=False) is is_it
