@@ -59,6 +59,11 @@ class AckRate:
         """Bytes a second that arrive; 0 while unknown."""
         return self._over(self._acked - self._acks[0].acked) if self._acks else 0
 
+    @property
+    def span(self) -> int:
+        """Time (ns) from the first to the last of the acknowledgments that the rate is taken of."""
+        return self._acks[-1].at - self._acks[0].at if self._acks else 0
+
     def taken(self, *, loss: float) -> int:
         """Bytes a second that the path takes, of which it loses this share; 0 while unknown.
 

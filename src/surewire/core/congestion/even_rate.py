@@ -35,8 +35,10 @@ _TRY_EVERY = 8 * NS_PER_S
 _UNLIKE = 0.35  # the queue to what it was a cycle before
 _PART = 41  # per cent of what the path carries
 _LITTLE_LOSS, _MOST_LOSS = 0.02, 0.05  # of what was sent in two cycles: to try more, and to yield
+_OTHER_PATH = 0.25  # so much is lost where the path is not what it was
 _BACK = 16
 _STEP = 8  # part of the rate: less is not worth what it costs until the other one has forgotten
+_LEAST_SPAN = 32  # part of a round trip: of acknowledgments that come in a clump any rate comes out
 _ROOM = 115  # per cent of what the rate has on the way when the queue is as long as the path
 
 
@@ -79,7 +81,7 @@ class EvenRate:
         """See how fast acknowledgments come when the queue has just gone."""
         path, base = self._path, self._path.queue.base
         self._arrivals.on_ack(sample.acked, sent=0, now=sample.now, longest=base // 8, segment=path.segment)
-        if 8 * self._rtt < 9 * base:
+        if 8 * self._rtt < 9 * base and self._arrivals.span >= base // _LEAST_SPAN:
             self._is_measured |= self._is_sure
             self._carried = max(self._carried, self._arrivals.value)
 
@@ -140,6 +142,9 @@ class EvenRate:
             self.rate = part
         elif loss is None or now < self._patient_until:
             return
+        elif loss > _OTHER_PATH:  # answer as everybody does
+            self._until, self._is_sure = now, False
+            self._carried = path.filter.bandwidth
         elif loss > _MOST_LOSS:
             self.rate -= self.rate // _BACK
             self._carried -= self._carried // _BACK

@@ -40,7 +40,7 @@ class Growth:
         return max(step, segment)
 
     def forget(self) -> None:
-        """What was added since is in a queue: by how much more arrived says nothing of the path."""
+        """What was added since went into a queue that is gone: by how much more arrived says nothing of the path."""
         self._from = None
 
     def plateau(self, window: int, acked: int, *, segments: float, loss: float) -> int:

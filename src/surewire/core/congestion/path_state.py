@@ -83,6 +83,8 @@ class PathState:
         A window that was held for some rounds, since so little arrives, is none that the path takes, whatever the floor
         says: nothing else would ever tell, as it does not grow any more.
         """
+        if self.queue.before > self.allowed // 2 and self.queue.delay < self.allowed // 4:
+            self.growth.forget()
         if self._held >= _HELD_ROUNDS:
             return max(int(ended.acked / (1 - self.floor.share)), self.least)
         return self.growth.plateau(self.window, ended.acked, segments=self.segments(ended), loss=self.floor.share)
@@ -104,8 +106,6 @@ class PathState:
             step = self.window
         else:
             is_gentle = self.queue.delay > self.allowed // 2
-            if is_gentle:
-                self.growth.forget()
             step = self.growth.step(self.window, segment=self.segment, is_gentle=is_gentle)
         # Whatever the floor says: not far beyond what can have been sent for so much to arrive.
         most = max(int(ended.acked / (0.8 * (1 - MOST))), 8 * self.segment)

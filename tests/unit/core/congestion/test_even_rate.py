@@ -125,3 +125,21 @@ def test_without_a_test_it_takes_one_loss_more(times: int, is_it: bool) -> None:
     beside = Beside()
     beside.lose(times=times)
     assert beside.even.is_tried(now=beside.now, has_tested=False) is is_it
+
+
+@pytest.mark.parametrize(("loss", "lasts"), [(0.2, True), (0.4, False)])
+def test_much_more_loss_than_that_ends_it(loss: float, lasts: bool) -> None:
+    """The path carries less than it did: a sixteenth at a time would drop for seconds."""
+    beside = Beside()
+    beside.lose()
+    assert beside.go_on(60)
+    assert any(not beside.go_on(1, loss=loss) for _ in range(60)) is not lasts
+
+
+def test_acknowledgments_in_a_clump_show_no_rate() -> None:
+    beside = Beside(known=CARRIED // 2)
+    beside.lose()
+    assert beside.go_on(60)
+    beside.look(100 * CARRIED)
+    beside.go_on(1)
+    assert beside.even.rate <= CARRIED
