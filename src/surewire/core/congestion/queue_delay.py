@@ -27,6 +27,7 @@ _LEAST_PART = 16  # of the round trip: over long ones, gaps and bursts go around
 _LOOK_EVERY = 10 * NS_PER_S  # without a sight of the empty path
 _CHANCE = 4  # two standard deviations of a median of n even samples, in distances of the quartile and times sqrt(n)
 _FEW_SAMPLES = 8
+_JITTERY = 16  # parts of the round trip: a path where the noise of a round is one
 _MOST_NOISE = 2  # times what is known: the jitter that is known is the least of many, and of trains half of it is seen
 
 
@@ -67,7 +68,8 @@ class QueueDelay:
     def on_round(self, ended: Round, *, noise: int, now: int) -> None:
         """Take a round."""
         self.rtt = ended.rtt
-        most = ended.rtt + _chance(ended, noise)  # that the path's own may be
+        is_jittery = _JITTERY * noise >= self.base  # else round trips vary by others' queues, too: no reason for more
+        most = ended.rtt + (_chance(ended, noise) if is_jittery else noise // 2)  # that the path's own may be
         if self.is_doubtful:  # nothing is queued now, or hardly anything
             self.base = min(max(most, self.base), 2 * self.base)
             self.is_doubtful = False

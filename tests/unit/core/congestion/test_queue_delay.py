@@ -212,3 +212,11 @@ def test_a_fall_that_few_round_trips_show_has_to_come_twice() -> None:
     assert queue.base == RTT
     queue.on_round(few, noise=0, now=S)
     assert queue.base == RTT // 2
+
+
+def test_where_there_is_hardly_jitter_a_round_that_varies_is_believed_nearly_at_once() -> None:
+    """Others' queues make round trips vary, too: sixteen flows that allowed for that took each other for the path."""
+    for noise, expected in ((RTT // 64, 3 * RTT // 4 + RTT // 128), (RTT // 8, RTT)):
+        queue = known()
+        queue.on_round(varying(3 * RTT // 4, quartile=RTT // 2, samples=16), noise=noise, now=S)
+        assert queue.base == expected
