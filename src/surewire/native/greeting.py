@@ -103,7 +103,7 @@ class Greeting:
         if len(sent_at) == 1 and not (is_server and receiving.tracker.is_new(0)):
             sending.outbound.on_round_trip(sample, now=now)
         else:
-            longest = max(now - sent_at[0], sample)
+            longest = max(now - sent_at[0], 1)
             sending.guess_round_trip(min(sample, transport.initial_rtt), min(longest, transport.initial_rtt))
             if is_server:  # a client asks in any case
                 sending.say(frames.emit_ping())

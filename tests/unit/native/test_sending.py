@@ -336,3 +336,14 @@ def test_at_the_end_of_a_file_it_matters_too_what_the_peer_s_losses_tell_of_the_
     desk.sending.outbound.scoreboard.push()
     desk.poll_all(rounds=3)
     assert desk.sending.outbound.rules.peer_loss > 0
+
+
+def test_a_guess_of_the_round_trip_is_what_the_first_flight_is_paced_by() -> None:
+    """Timers go by the shorter bound, the pace by the longer one."""
+    desk = Desk()
+    paces = []
+    for most in (150 * MS, 50 * MS):
+        desk.sending.guess_round_trip(10 * MS, most)
+        assert desk.sending.outbound.rtt.smoothed_rtt == 10 * MS
+        paces.append(desk.sending.outbound.controller.pacing_rate)
+    assert paces[1] == pytest.approx(3 * paces[0], rel=0.01)

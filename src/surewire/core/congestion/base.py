@@ -39,6 +39,13 @@ class AckSample(NamedTuple):
     bytes_in_flight: int
     outcomes: list[PhaseOutcome]
 
+    def uses_half(self, window: int) -> bool:
+        """True when at least half of this window (bytes) was on the way as the acknowledgment came.
+
+        Who uses less shows nothing of what the path would carry (RFC 9002 §7.8; half: Linux, in slow start).
+        """
+        return 2 * (self.bytes_in_flight + self.acked) >= window
+
 
 class CongestionController(Protocol):
     """Decides how much may be in flight and how fast it leaves."""

@@ -1,9 +1,10 @@
 """The queue as the round trips show it: their median above the path's own round trip, and how much of that is borne.
 
-The path's own round trip (`base`) is the least median of a round, each with what chance may have taken from it: the
-least of many would else be that of the luckiest, and a queue be seen where there is none. It falls at once and rises
-only when the path was looked at with less in flight (`look`), slowly then, since others may hold a queue; where round
-trips do not answer to the window at all, the controller starts up anew and says what it found (`move`).
+The path's own round trip (`base`) is the least median of a round; on a path with jitter each with what chance may have
+taken from it, as the least of many would else be that of the luckiest. Not on others: there round trips vary by others'
+queues, and who allowed for that would take them for the path. It falls at once, and rises only when the path was looked
+at with less in flight (`look`), slowly then, since others may hold a queue; where round trips do not answer to the
+window at all, the controller starts up anew and says what it found (`move`).
 
 How long a queue may be depends on the rate: the faster a flow, the shorter. So of flows that share a queue, the
 fastest yields first, whatever their round trips are, and they come to equal rates (Swift's flow scaling, Kumar et al.

@@ -82,7 +82,7 @@ def window_is_used(sample: AckSample, cwnd: int) -> bool:
 
     Half of it must have been in flight, as slow start would double even that in a round trip.
     """
-    return not sample.rate.is_app_limited and 2 * (sample.bytes_in_flight + sample.acked) >= cwnd
+    return not sample.rate.is_app_limited and sample.uses_half(cwnd)
 
 
 def pacing_rate(cwnd: int, smoothed_rtt: int, *, segment: int, is_starting: bool) -> int:

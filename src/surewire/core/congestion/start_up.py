@@ -78,7 +78,7 @@ class StartUp:
             is_long = median(self._recent) >= base + threshold + jitter * 3 // 2
         if is_long or self.leap.is_full:
             self.is_over_by = "delay"
-        is_idle = sample.rate.is_app_limited and 2 * (sample.bytes_in_flight + sample.acked) < window
+        is_idle = sample.rate.is_app_limited and not sample.uses_half(window)
         if is_idle or self.losses.is_in_doubt:
             return 0
         is_near = self.leap.is_near and not self.leap.is_over

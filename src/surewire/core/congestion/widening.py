@@ -122,7 +122,7 @@ class Widening:
         self.rate = max(self.rate, self._acks.taken(loss=loss))
         self.is_over = len(self._recent) == _SAMPLES and median(self._recent) > base + bearable
         is_answer = sample.now - self._began_at >= base
-        is_idle = sample.rate.is_app_limited or 2 * (sample.bytes_in_flight + sample.acked) < window
+        is_idle = sample.rate.is_app_limited or not sample.uses_half(window)
         return sample.acked if is_answer and not self.is_over and not is_idle else 0
 
     def window(self, reached: int, *, base: int) -> int:
