@@ -14,6 +14,7 @@ from tests.unit.core.congestion.make_round import make_round
 CARRIED = BDP * S // RTT
 CYCLE = (50, 42, 43, 44, 45, 46, 47, 48)  # fiftieths of a round trip that the queue has beside BBR
 SAW = tuple(range(10, 50))  # and beside CUBIC
+LIKE = tuple(value + 4 * ((7 * number + number // 8) % 5 == 0) for number, value in enumerate(CYCLE * 5))  # half of it
 
 
 class Beside:
@@ -21,6 +22,7 @@ class Beside:
 
     def __init__(self, *, shape: tuple[int, ...] = CYCLE, known: int = CARRIED, times: int = 1) -> None:
         self.path = make_path()
+        self.path.window = BDP // 10  # that is the rate below, when the queue is full
         self.path.filter.on_sample(known, is_app_limited=False)
         self.path.filter.on_round()
         self.even = EvenRate(self.path)
@@ -51,9 +53,14 @@ class Beside:
 
     def look(self, rate: int) -> None:
         """The queue goes, and of ours so much a second comes back."""
+        self.come([SEGMENT * S // rate] * 40)
+
+    def come(self, gaps: list[int]) -> None:
+        """The queue has gone, and acknowledgments of a segment each come so many ns apart."""
         self.even.on_rtt(RTT, sent_at=self.now)
-        for number in range(40):
-            now = self.now + number * SEGMENT * S // rate
+        now = self.now
+        for gap in gaps:
+            now += gap
             self.even.on_ack(AckSample(now, RateSample(0, False, False), SEGMENT, 0, 0, []))
 
 
@@ -143,3 +150,105 @@ def test_acknowledgments_in_a_clump_show_no_rate() -> None:
     beside.look(100 * CARRIED)
     beside.go_on(1)
     assert beside.even.rate <= CARRIED
+
+
+def test_a_look_of_the_other_one_lets_it_last() -> None:
+    """The other one is known by it as well, and the cycle is not to be seen for a while."""
+    beside = Beside()
+    beside.lose()
+    beside.go_on(60)
+    beside.shape = SAW
+    assert beside.go_on(90)
+    beside.look(CARRIED)
+    assert beside.go_on(150)
+    assert not beside.go_on(50)
+
+
+def test_a_queue_that_is_gone_again_and_again_does_not() -> None:
+    beside = Beside()
+    beside.lose()
+    beside.go_on(60)
+    beside.shape = SAW
+    was_on = []
+    for _ in range(7):
+        beside.look(CARRIED)
+        was_on.append(beside.go_on(40))
+    assert was_on[0]
+    assert not was_on[-1]
+
+
+def test_it_does_not_try_again_what_has_lost_too_much() -> None:
+    beside = Beside()
+    beside.lose()
+    beside.go_on(60)
+    beside.go_on(20, loss=0.2)
+    assert beside.even.rate < CARRIED * 40 // 100
+    beside.go_on(250)
+    assert CARRIED * 35 // 100 < beside.even.rate <= CARRIED * 41 // 100
+
+
+def test_what_has_lost_too_much_is_none_where_the_path_carries_more_than_was_known() -> None:
+    beside = Beside(known=CARRIED // 8)
+    beside.lose()
+    beside.go_on(60)
+    beside.go_on(20, loss=0.2)
+    gap = SEGMENT * S // CARRIED
+    beside.come([gap, gap, 2 * gap, 2 * gap, 20 * gap])
+    for _ in range(150):
+        beside.go_on(1)
+        assert beside.even.rate >= CARRIED * 3 // 5 * 41 // 100
+
+
+def test_what_was_yielded_to_who_does_not_yield_is_taken_back() -> None:
+    """All but the answer to the first loss: that is what was had before nobody else answered."""
+    beside = Beside(known=CARRIED // 10)
+    beside.path.window = BDP // 2
+    beside.lose(times=1)
+    beside.path.window = BDP // 10
+    beside.lose(times=2)
+    assert beside.go_on(60)
+    assert beside.even.rate == pytest.approx(0.7 * CARRIED / 4, rel=0.01)
+
+
+def test_a_trial_does_not_end_while_half_a_cycle_is_seen() -> None:
+    beside = Beside(shape=LIKE)
+    beside.lose()
+    assert beside.even.is_tried(now=beside.now, has_tested=True)
+    assert beside.go_on(90)
+
+
+def test_of_a_low_rate_a_few_acknowledgments_tell_what_the_path_carries() -> None:
+    """The queue has little of ours at its end: before, others come between, and afterwards nothing waits."""
+    beside = Beside(known=CARRIED // 8)
+    beside.lose()
+    beside.go_on(60)
+    gap = SEGMENT * S // CARRIED
+    beside.come([4 * gap] * 3 + [gap] * 9 + [16 * gap] * 9)
+    beside.go_on(1)
+    assert beside.even.rate == pytest.approx(CARRIED * 41 // 100, rel=0.03)
+
+
+def test_what_came_once_is_no_measure_of_the_path() -> None:
+    """So there may be room for more."""
+    beside = Beside(known=CARRIED // 16)
+    beside.rate = CARRIED // 40
+    beside.path.window = BDP // 40
+    beside.lose()
+    beside.go_on(45)
+    gap = SEGMENT * S // CARRIED
+    beside.come([gap, 5 * gap, 16 * gap, 20 * gap])
+    beside.go_on(1)
+    found = beside.even.rate
+    assert found == pytest.approx(CARRIED // 5 * 41 // 100, rel=0.01)
+    beside.go_on(100)
+    assert beside.even.rate > 1.4 * found
+
+
+def test_what_comes_as_it_was_sent_is_no_measure_of_the_path() -> None:
+    beside = Beside(known=CARRIED // 16)
+    beside.lose()
+    beside.go_on(60)
+    beside.even.rate = CARRIED // 16
+    beside.come([16 * SEGMENT * S // CARRIED] * 9)
+    beside.go_on(150)
+    assert beside.even.rate > 1.4 * CARRIED / 16

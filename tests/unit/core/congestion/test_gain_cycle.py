@@ -26,6 +26,10 @@ def test_a_cycle_of_gains_is_seen_though_the_base_is_off_by_an_eighth(base: int)
     assert unlikeness(lambda number: CYCLE[number % 8], base=base) < 0.35
 
 
+def test_it_is_seen_where_some_of_a_queue_was_taken_for_the_path() -> None:
+    assert unlikeness(lambda number: CYCLE[number % 8], base=BASE * 5 // 4) < 0.35
+
+
 def test_a_cycle_on_a_queue_that_grows_is_seen() -> None:
     assert unlikeness(lambda number: CYCLE[number % 8] + number / 4) < 0.35
 
