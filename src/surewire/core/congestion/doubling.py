@@ -3,8 +3,9 @@
 `StartUp` says when it is over. Then the window becomes what the path delivers in a round trip without a queue.
 
 The second search is for round trips that do not answer to the window: others hold the queue, or there is none and the
-path is longer. If the window at least doubles before anything else moves, the path is longer indeed. Nothing is learned
-of losses meanwhile: who has others beside him causes some.
+path is longer. If the window at least doubles before anything else moves, the path is longer indeed. If the round
+trips become shorter, it is not, whatever the window is: they were a queue's, and somebody yields. Nothing is learned of
+losses meanwhile: who has others beside him causes some.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from surewire.core.congestion.base import AckSample
+from surewire.core.congestion.cuts import UNMOVED
 from surewire.core.congestion.path_state import PathState
 from surewire.core.congestion.round_trips import Round
-from surewire.core.congestion.start_up import StartUp
+from surewire.core.congestion.start_up import N_RTT_SAMPLE, StartUp
 from surewire.core.units import NS_PER_S
 
 _UNKNOWN = 1 << 62  # ns: no round trip is longer
@@ -29,6 +31,7 @@ class Found(Enum):
     LIMIT = auto()  # something else is the limit: there is no queue, or it has been full all the time
     LONGER_PATH = auto()
     OTHERS = auto()  # who hold the queue
+    SHORTER_QUEUE = auto()  # round trips have become shorter: others yield
 
 
 class Doubling:
@@ -37,14 +40,16 @@ class Doubling:
     def __init__(self, path: PathState, *, again_from: int = 0) -> None:
         """Begin with the window that the path has.
 
-        For a second search, `again_from` is that window (bytes, > 0), and the last round's round trip the one that
-        does not answer.
+        For a second search, `again_from` is the window (bytes, > 0) to begin with, that of the path is what cuts have
+        left of it, and the last round's round trip is the one that does not answer.
         """
         self._path = path
         self._again_from = again_from
         self._unmoved_rtt = path.queue.rtt if again_from else 0
+        self._left = path.window
         self.start_up = StartUp()
         if again_from:
+            path.window = again_from
             self.start_up = StartUp(loss=path.floor.share, segments=_KNOWN_SEGMENTS, is_sure=True)
 
     def on_ack(self, sample: AckSample, ended: Round | None) -> Found | None:
@@ -58,6 +63,10 @@ class Doubling:
         )
         if ended is not None:
             self._on_round(ended, sample.now)
+        if self._has_become_shorter():
+            path.filter.forget_best()
+            path.window = self._left
+            return Found.SHORTER_QUEUE
         return self._end(base, sample.now) if start.is_over_by else None
 
     def _on_round(self, ended: Round, now: int) -> None:
@@ -70,6 +79,11 @@ class Doubling:
         if tried:
             path.window = tried
             rounds.begin()
+
+    def _has_become_shorter(self) -> bool:
+        """True when the round trips that did not answer to the window have become shorter, as a path does not."""
+        least = (100 - UNMOVED) * self._unmoved_rtt // 100 - self._path.rounds.noise(N_RTT_SAMPLE)
+        return 0 < self.start_up.latest_rtt < least
 
     def _end(self, base: int, now: int) -> Found:
         path, start, reached = self._path, self.start_up, self._path.window

@@ -206,6 +206,7 @@ class PathModel:
     def _avoid(self, ended: Round, now: int) -> None:
         """Cut or grow, after a round in which nothing was tried."""
         path, losses, delay, allowed = self._path, self._losses, self.queue.delay, self._path.allowed
+        self._change.cuts.on_round(self.queue)
         is_queue = delay > allowed
         is_used = path.is_used(ended)
         plateau = path.plateau(ended) if is_used and not is_queue else 0
@@ -254,7 +255,6 @@ class PathModel:
 
     def _double_again(self, window: int) -> None:
         """Round trips do not answer to the window: find out by growing whether that is a longer path."""
-        self._path.window = window
         self._path.widening = None
         self._rounds.begin()
         self._doubling = Doubling(self._path, again_from=window)

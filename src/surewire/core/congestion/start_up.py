@@ -22,7 +22,7 @@ from surewire.core.congestion.round_trips import Round, median
 from surewire.core.congestion.start_up_loss import StartUpLoss
 from surewire.core.units import NS_PER_MS, NS_PER_S
 
-_N_RTT_SAMPLE = 8  # RFC 9406 §4.3, these three
+N_RTT_SAMPLE = 8  # RFC 9406 §4.3, these three
 _MIN_RTT_THRESH = 4 * NS_PER_MS
 _MAX_RTT_THRESH = 16 * NS_PER_MS
 _MIN_RTT_DIVISOR = 16  # half of that: the jitter that is known is added
@@ -46,7 +46,7 @@ class StartUp:
         self.losses = StartUpLoss(share=loss, segments=segments, is_sure=is_sure)
         self.loss = loss  # that growth makes up for
         self.leap = Leap(is_over=is_sure)
-        self._recent: deque[int] = deque(maxlen=_N_RTT_SAMPLE)
+        self._recent: deque[int] = deque(maxlen=N_RTT_SAMPLE)
         self._first: list[int] = []  # round trips of this round
         self._is_filling = False  # the last round filled a queue
         self._rate = AckRate()
@@ -72,11 +72,8 @@ class StartUp:
         """
         leap = self.leap.take(sent=sample.sent, now=sample.now, window=window, segment=segment, jitter=jitter)
         self._rate.on_ack(sample.acked, sent=sample.sent, now=sample.now, longest=base // 2, segment=segment)
-        is_long = False
-        if len(self._recent) == _N_RTT_SAMPLE:
-            threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
-            is_long = median(self._recent) >= base + threshold + jitter * 3 // 2
-        if is_long or self.leap.is_full:
+        threshold = min(max(base // _MIN_RTT_DIVISOR, _MIN_RTT_THRESH), _MAX_RTT_THRESH)
+        if self.latest_rtt >= base + threshold + jitter * 3 // 2 or self.leap.is_full:
             self.is_over_by = "delay"
         is_idle = sample.rate.is_app_limited and not sample.uses_half(window)
         if is_idle or self.losses.is_in_doubt:
@@ -116,7 +113,14 @@ class StartUp:
     def rate(self) -> int:
         """What the path takes, bytes a second, as far as it was seen; it loses its share of that."""
         share = min(self.losses.share, MOST)
+        if self.leap.is_shared:
+            return self.leap.rate  # what acknowledgments showed since is what a train takes of others' part
         return max(int(self._delivered / (1 - share)), self._rate.taken(loss=share))
+
+    @property
+    def latest_rtt(self) -> int:
+        """The median of the last round trips, ns; 0 while they are few."""
+        return median(self._recent) if len(self._recent) == N_RTT_SAMPLE else 0
 
     @property
     def pacing_gain(self) -> int:

@@ -17,8 +17,10 @@ DELAY = 40 * MS
 
 def contended(path: PathState, *, cuts: int, excess: float = 0.0, delay: int = DELAY) -> bool:
     """After so many cuts for the queue, and a round that shows the delay."""
-    counted = Cuts()
-    counted.count = cuts
+    counted, known = Cuts(), make_path()
+    queue(known, DELAY)
+    for _ in range(cuts):
+        counted.take(known.queue, BDP, latest_rtt=RTT + DELAY, noise=0)
     queue(path, delay)
     return is_contended(path, counted, excess=excess, now=NOW)
 

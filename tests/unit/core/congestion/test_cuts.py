@@ -51,6 +51,18 @@ def test_a_round_trip_that_does_not_answer_to_a_quarter_of_the_window(window: in
         assert in_vain(cuts, queued(delay), BDP * window // 100) is is_it
 
 
+def test_one_that_did_answer_and_is_as_long_again_was_not_in_vain() -> None:
+    """As a newcomer makes it: then it goes by what is cut from then on."""
+    cuts = Cuts()
+    take(cuts, queued(RTT))
+    cuts.on_round(queued(RTT // 2).queue)
+    assert not in_vain(cuts, queued(RTT), BDP // 2)
+    take(cuts, queued(RTT), BDP // 2)
+    cuts.on_round(queued(RTT).queue)
+    assert not in_vain(cuts, queued(RTT), BDP * 2 // 5)
+    assert in_vain(cuts, queued(RTT), BDP * 3 // 8)
+
+
 def test_a_short_queue_may_stay_as_it_is() -> None:
     cuts, path = Cuts(), queued(20 * MS)
     take(cuts, path)
@@ -75,6 +87,47 @@ def test_six_say_that_others_hold_the_queue() -> None:
     for count in range(7):
         assert cuts.is_standing(NOW) is (count >= 6)
         take(cuts, path)
+
+
+@pytest.mark.parametrize(("delay", "is_it"), [(RTT * 3 // 5, False), (RTT * 61 // 100, True), (2 * RTT, True)])
+def test_a_queue_that_became_clearly_shorter_meanwhile_does_not_stand(delay: int, is_it: bool) -> None:
+    """As that of one newcomer after the other does, each time before the next one comes."""
+    cuts, path = Cuts(), queued(RTT)
+    for _ in range(5):
+        take(cuts, path)
+    cuts.on_round(queued(delay).queue)
+    take(cuts, path)
+    assert cuts.is_standing(NOW) is is_it
+
+
+def test_one_that_stands_from_then_on_does() -> None:
+    cuts, path = Cuts(), queued(RTT)
+    take(cuts, path)
+    cuts.on_round(queued(RTT // 2).queue)
+    for count in range(7):
+        assert cuts.is_standing(NOW) is (count >= 6)
+        take(cuts, queued(RTT // 2))
+
+
+def test_the_longest_of_all_rounds_since_is_what_it_has_become_shorter_than() -> None:
+    cuts, path = Cuts(), queued(RTT)
+    for _ in range(6):
+        take(cuts, path)
+    cuts.on_round(queued(2 * RTT).queue)
+    cuts.on_round(queued(RTT).queue)
+    assert not cuts.is_standing(NOW)
+
+
+@pytest.mark.parametrize(("longer", "is_it"), [(RTT * 149 // 100, True), (RTT * 3 // 2, False)])
+def test_one_that_is_suddenly_much_longer_is_a_newcomers(longer: int, is_it: bool) -> None:
+    """Whether he yields will be seen in the next six."""
+    cuts = Cuts()
+    for count in range(6):
+        take(cuts, queued(RTT if count < 3 else longer))
+    assert cuts.is_standing(NOW) is is_it
+    for _ in range(3):
+        take(cuts, queued(longer))
+    assert cuts.is_standing(NOW)
 
 
 def test_three_do_where_a_competition_has_just_ended() -> None:

@@ -7,6 +7,7 @@ import pytest
 from surewire.core.congestion import PhaseOutcome
 from surewire.core.congestion.doubling import Doubling, Found
 from surewire.core.congestion.path_state import PathState
+from surewire.core.units import NS_PER_MS as MS
 from surewire.core.units import NS_PER_S as S
 from tests.unit.core.congestion.known_path import BDP, NOW, RTT, SEGMENT, make_path, queue
 from tests.unit.core.congestion.make_round import make_round
@@ -70,6 +71,20 @@ def test_one_whose_round_trips_move_sooner_has_others_on_it() -> None:
     assert acknowledge(path, search, acked=BDP // 2, rtt=2 * RTT) is None
     assert acknowledge(path, search, rtt=3 * RTT) is Found.OTHERS
     assert (path.window, path.queue.base) == (BDP, RTT)
+
+
+@pytest.mark.parametrize(("rtt", "found"), [(2 * RTT - 4 * MS, None), (2 * RTT - 6 * MS, Found.SHORTER_QUEUE)])
+def test_one_whose_round_trips_become_shorter_has_others_on_it_who_yield(rtt: int, found: Found | None) -> None:
+    """A path does not become shorter while it is asked whether it is longer: 5% of 100 ms are 5 ms."""
+    path = make_path()
+    queue(path, RTT)
+    path.window = BDP // 2
+    search = Doubling(path, again_from=BDP)
+    assert path.window == BDP
+    assert acknowledge(path, search, acked=BDP, rtt=2 * RTT) is None
+    assert acknowledge(path, search, rtt=rtt) is found
+    if found:
+        assert (path.window, path.queue.base) == (BDP // 2, RTT)  # what was left of it before it asked
 
 
 def test_nothing_is_learned_of_losses_beside_others() -> None:

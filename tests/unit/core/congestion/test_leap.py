@@ -18,6 +18,7 @@ class Train:
 
     def __init__(self, leap: Leap, *, every: int, window: int = 32, at: int = S, before: int = 0) -> None:
         self.leap, self.every, self.window, self.at, self.before = leap, every, window, at, before
+        self.queue = 0  # ns, beside what the first train met
         self._next = 0
 
     def pass_on(self, segments: int, *, slower: int = 0, jitter: int = 0) -> int:
@@ -29,7 +30,7 @@ class Train:
         for _ in range(segments // 2):
             self._next += 2
             sent_at = self.at + (self._next - 1) * self.every
-            rtt = RTT + self._next * slower + (jitter if self._next % 4 else 0)
+            rtt = RTT + self.queue + self._next * slower + (jitter if self._next % 4 else 0)
             self.leap.on_rtt(rtt, sent_at=sent_at)
             sent = (self.before + self._next) * SEGMENT
             shown = self.leap.take(
@@ -49,17 +50,18 @@ def test_a_train_that_left_slowly_shows_no_more_than_that() -> None:
     assert Train(Leap(), every=RTT // 64).pass_on(32) == 64
 
 
-def test_of_the_first_window_ten_segments_have_to_pass() -> None:
+def test_of_the_first_window_three_quarters_have_to_pass() -> None:
+    """Of ten segments nobody sees whether they came a quarter slower, as they do on a link that is full."""
     train = Train(Leap(), every=RTT // 128)
-    assert train.pass_on(10) == 0
+    assert train.pass_on(24) == 0
     assert train.pass_on(2) > 0
 
 
 def after_the_first(leap: Leap) -> Train:
     """The first train has passed, a second of 32 segments out of 128 is on its way."""
     first = Train(leap, every=RTT // 128)
-    assert first.pass_on(12) == 128
-    return Train(leap, every=RTT // 512, window=128, at=S + RTT + 12 * RTT // 128, before=12)
+    assert first.pass_on(26) == 128
+    return Train(leap, every=RTT // 512, window=128, at=S + RTT + 26 * RTT // 128, before=26)
 
 
 def test_the_next_train_is_a_quarter_of_the_new_window() -> None:
@@ -74,7 +76,7 @@ def test_the_next_train_is_a_quarter_of_the_new_window() -> None:
 def test_when_a_train_has_left_the_rest_leaves_as_in_doubling() -> None:
     leap = Leap()
     after_the_first(leap)
-    Train(leap, every=RTT // 128, at=S + 14 * RTT // 128).pass_on(10)
+    Train(leap, every=RTT // 128, at=S + 28 * RTT // 128).pass_on(10)
     assert leap.gain == 2
     assert not leap.is_over
 
@@ -82,7 +84,7 @@ def test_when_a_train_has_left_the_rest_leaves_as_in_doubling() -> None:
 def test_a_train_of_which_too_little_came_back_is_followed_by_another_one() -> None:
     leap = Leap()
     second = after_the_first(leap)
-    Train(leap, every=RTT // 128, at=S + 14 * RTT // 128).pass_on(10)
+    Train(leap, every=RTT // 128, at=S + 28 * RTT // 128).pass_on(10)
     second.pass_on(10)
     assert leap.gain == 2
     rest = Train(leap, every=RTT // 64, window=128, at=S + 3 * RTT // 2, before=80)
@@ -101,11 +103,50 @@ def test_one_that_came_back_slower_shows_what_came_back_and_no_more_is_added_for
 
 def test_one_of_many_segments_that_did_so_is_the_end() -> None:
     leap = Leap()
-    assert Train(leap, every=RTT // 128, window=512).pass_on(12) == 4 * 32  # it left no faster
-    second = Train(leap, every=RTT // 2048, window=512, at=S + RTT + 12 * RTT // 128, before=12)
-    assert second.pass_on(128, slower=RTT // 2048) == pytest.approx(1024, rel=0.02)
+    second = after_the_first(leap)
+    assert second.pass_on(32) == 512
+    third = Train(leap, every=RTT // 2048, window=512, at=second.at + RTT + 32 * RTT // 512, before=58)
+    assert third.pass_on(128, slower=RTT // 2048) == pytest.approx(1024, rel=0.02)
     assert leap.is_full
     assert leap.is_over
+
+
+@pytest.mark.parametrize(("share", "is_it"), [(20, False), (30, True)])
+def test_a_second_one_that_passed_faster_than_the_first_has_others_beside_it(share: int, is_it: bool) -> None:
+    """Both came back slower than they left; so much (per cent) faster than the first one came the second."""
+    leap = Leap()
+    first = Train(leap, every=RTT // 128)
+    came = RTT // 96  # a segment's time at the end of the way
+    shown = first.pass_on(26, slower=came - first.every)
+    assert leap.is_near
+    every = RTT // (4 * shown)
+    second = Train(leap, every=every, window=shown, at=S + RTT + 26 * RTT // 96, before=26)
+    more = second.pass_on(4 * shown, slower=100 * came // (100 + share) - every)
+    assert (leap.is_shared, leap.is_full, leap.is_over) == (is_it, is_it, is_it)
+    assert (more == 0) is is_it
+    if is_it:
+        assert leap.rate == pytest.approx(SEGMENT * S // came, rel=0.02)
+        assert leap.shown == shown * SEGMENT
+
+
+@pytest.mark.parametrize(("drained", "is_it"), [(2 * MS - 1, False), (2 * MS, True)])
+def test_one_that_passes_while_somebody_elses_queue_drains_takes_what_was_left_for_a_moment(
+    drained: int, is_it: bool
+) -> None:
+    """Nobody's own queue is there before he begins: who sees one has others beside him."""
+    leap = Leap()
+    second = after_the_first(leap)
+    second.queue = -drained
+    assert (second.pass_on(32) == 0) is is_it
+    assert leap.is_shared is is_it
+    assert (leap.shown == 128 * SEGMENT) is is_it
+
+
+def test_where_round_trips_vary_shorter_ones_are_no_queues() -> None:
+    leap = Leap()
+    second = after_the_first(leap)
+    second.queue = -2 * MS
+    assert second.pass_on(32, jitter=MS) > 0
 
 
 def test_jitter_that_explains_it_makes_it_doubling_instead() -> None:
@@ -120,9 +161,9 @@ def test_jitter_that_explains_it_makes_it_doubling_instead() -> None:
 def test_one_round_trip_that_grew_by_chance_says_nothing() -> None:
     leap = Leap()
     train = Train(leap, every=RTT // 128)
-    train.pass_on(8)
+    train.pass_on(16)
     leap.on_rtt(2 * RTT, sent_at=S)
-    assert train.pass_on(8) > 0
+    assert train.pass_on(16) > 0
     assert not leap.is_over
 
 

@@ -63,6 +63,13 @@ def test_what_the_application_held_back_was_delivered_too() -> None:
     assert start.rate == 2_000_000
 
 
+def test_where_others_are_what_passed_beside_them_counts_however_fast_the_latest_ones_came() -> None:
+    stream = Stream()
+    assert stream.come(20, every=MS) == 1_000_000
+    stream.start.leap.is_shared, stream.start.leap.rate = True, 500_000
+    assert stream.start.rate == 500_000
+
+
 def test_the_best_of_any_round_counts() -> None:
     stream = Stream()
     stream.come(40, every=MS // 4)
