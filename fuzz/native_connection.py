@@ -2,7 +2,8 @@
 
 The input is a list of acts: frames made of its bytes in datagrams that are sealed as they should be, datagrams of the
 handshake, bytes without meaning, pauses, and the application's verbs. Both streams carry the same known bytes, so
-whatever is sent or read can be compared with them.
+whatever is sent or read can be compared with them. So the peer tells no lies about them: its sums of datagrams, too,
+are what they say.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from surewire.core.state import State
 from surewire.core.trains import Address
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.crypto.sealed import PskClient, PskServer
-from surewire.errors import LocalProtocolError, SurewireError
+from surewire.errors import LocalProtocolError, MalformedSegment, SurewireError
 from surewire.native.config import DEFAULT_TRANSPORT, NativeConfig
 from surewire.native.ending import LAST_COPIES
 from surewire.transfer.files import MemorySink, MemorySource
 from surewire.wire import native_datagram as wire
 from surewire.wire import native_frames as frames
+from surewire.wire.native_repairs import Repair, emit_repair, emit_symbol, participants
 from surewire.wire.varint import MAX_VARINT
 
 S, MS = NS_PER_S, NS_PER_MS
@@ -46,7 +48,8 @@ class Game:
         security = (PskClient(_SECRET), PskServer(_SECRET)) if reader.below(4) == 3 else checked()
         is_server = reader.flag()
         window = reader.pick(1 << 20, 5_000, 0, MAX_VARINT)
-        self.peer = Rogue(is_server=is_server, security=security, config=_CONFIG, window=window)
+        repairs = reader.pick(1 << 20, 0, 3_000)
+        self.peer = Rogue(is_server=is_server, security=security, config=_CONFIG, window=window, repair_window=repairs)
         self.target = self.peer.target
         self.closed: Closed | None = None
         self.read = 0  # stream bytes that the application has had, those of sinks included
@@ -56,7 +59,12 @@ class Game:
         self.next_key = self.peer.sending.successor()
         self.old: list[bytes] = []
         self.highest = 0  # of the numbers that the peer has used
+        self.used: set[int] = set()  # those numbers
+        self.doubtful: set[int] = set()  # and those that were used twice, which no sum may cover
+        self.pieces: dict[int, frames.Data] = {}  # what they carried of the stream
+        self.summed = 0  # no number below it is used again, since a sum may have taken it for unused
         if not is_server and reader.below(8):
+            self.note(self.peer.number, b"")
             self.deliver(self.peer.datagram(frames.emit_ping()), self.peer.home)
         self.drain()
 
@@ -115,18 +123,22 @@ class Game:
     def act(self) -> None:
         """Do the next thing."""
         reader = self.reader
-        kind = reader.below(12)
+        kind = reader.below(14)
         if kind == 0:
             self.pause(reader.pick(0, MS, 6 * MS, 100 * MS, 400 * MS, 3 * S, 11 * S, 31 * S))
         elif kind <= 2:
             self.verb(reader.below(11))
         elif kind == 3:
             self.oddity(reader.below(6))
+        elif kind == 12:
+            self.deliver(self.sum(), self.source())
         else:
             body = b"".join(self.frame(reader.below(20)) for _ in range(1 + reader.below(3)))
             if reader.below(3):
                 body += self.data()
-            self.deliver(self.sealed(body), self.source(), copies=reader.pick(1, 1, 1, 2))
+            data = self.sealed(body)
+            if kind != 13:  # or else it is lost
+                self.deliver(data, self.source(), copies=reader.pick(1, 1, 1, 2))
         self.drain()
 
     def source(self) -> Address:
@@ -199,6 +211,7 @@ class Game:
             peer.sending, self.next_key = self.next_key, self.next_key.successor()  # perhaps it was never heard of
         elif which == 3:
             self.highest = max(self.highest, peer.number)
+            self.note(peer.number, b"")
             self.deliver(peer.datagram(self.frame(1), phase=1, key=self.next_key), self.source())
         elif which >= 4:
             self.target.handle_long(self.long(), self.source(), 1_200, now=peer.now)
@@ -225,15 +238,44 @@ class Game:
         if jump == 1:
             peer.number += reader.pick(1, 300, 2**20, 2**31 - 1)
         elif jump == 2:
-            number = reader.number(1 + reader.below(3))
+            number = max(reader.number(1 + reader.below(3)), self.summed)
             self.highest = max(self.highest, number)
+            self.note(number, body)
             return peer.datagram(body, number=number)
         elif jump == 3:
             body = reader.take(reader.below(60)) or b"\0"
+            if is_sum(body):
+                body = b"\0"  # it would be none
         self.highest = max(self.highest, peer.number)
+        self.note(peer.number, body)
         data = peer.datagram(body)
         self.old = [*self.old[-20:], data]
         return data
+
+    def note(self, number: int, body: bytes) -> None:
+        """A number is used, for what it carries of the stream."""
+        (self.doubtful if number in self.used else self.used).add(number)
+        for frame in parsed(body):
+            if isinstance(frame, frames.Data):
+                self.pieces[number] = frame
+
+    def sum(self) -> bytes:
+        """A datagram with the sum of some of those before it."""
+        peer, reader = self.peer, self.reader
+        number, back, count, halvings = peer.number, 1 + reader.below(3), 1 + reader.below(12), reader.below(3)
+        length, start = reader.pick(904, 1_404, 5, 905, 30), number - back - count + 1
+        block = range(start, start + count)
+        if start < 0 or not self.doubtful.isdisjoint(block):
+            return self.sealed(frames.emit_ping())
+        total, mask = 0, participants(number, count, halvings)
+        for one in block:
+            data = self.pieces.get(one)
+            if data is not None and mask >> one - start & 1:
+                symbol = emit_symbol(data.offset, data.payload, is_last=data.is_last, length=length)
+                total ^= int.from_bytes(symbol or b"", "big")
+        self.note(number, b"")
+        self.highest, self.summed = max(self.highest, number), number + 1
+        return peer.datagram(emit_repair(back, count, halvings, total.to_bytes(length, "big")))
 
     def frame(self, kind: int) -> bytes:
         reader = self.reader
@@ -278,6 +320,18 @@ class Game:
         if reader.below(50) == 49:
             return frames.DATA_HEAD.pack(frames.FrameType.DATA, (1 << 64) - 1 - length) + bytes(length)
         return frames.emit_data(start, STREAM[start : start + length], is_last=is_last)
+
+
+def parsed(body: bytes) -> list[frames.Frame]:
+    """Its frames; none when it is malformed, as it counts as nothing then."""
+    try:
+        return frames.parse(memoryview(body))
+    except MalformedSegment:
+        return []
+
+
+def is_sum(body: bytes) -> bool:
+    return any(isinstance(frame, Repair) for frame in parsed(body))
 
 
 def feed(data: bytes) -> None:

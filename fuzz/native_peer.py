@@ -45,6 +45,7 @@ class Rogue:
         config: NativeConfig | None = None,
         window: int = 1 << 20,
         max_datagram: int = 65_507,
+        repair_window: int = 0,
         seed: int = 1,
     ) -> None:
         self.now = S
@@ -56,7 +57,7 @@ class Rogue:
         self._to = CLIENT_ID if is_server else SERVER_ID
         self._rng = random.Random(seed)
         own_id = SERVER_ID if is_server else None
-        mine = Parameters((wire.VERSION,), max_datagram, window, 30 * S, own_id, 5 * MS)
+        mine = Parameters((wire.VERSION,), max_datagram, window, 30 * S, own_id, 5 * MS, repair_window)
         parameters = native_parameters.emit(mine)
         client, server = security or checked()
         config = config or NativeConfig()

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from scripts.native_vectors_long import SERVER, Json, crc32c, long_datagrams, with_checksum
+from scripts.native_vectors_repairs import repair_frames, repairs
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "vectors"
 TOP = 2**62 - 1
@@ -134,6 +135,7 @@ def valid_frames() -> list[tuple[str, list[Json], str]]:
         ("the last data", [{"type": "DATA", "offset": 5, "payload": "7a", "is_last": True}], "09" + f"{5:016x}" + "7a"),
         ("the end alone", [{"type": "DATA", "offset": 6, "payload": "", "is_last": True}], "09" + f"{6:016x}"),
         ("the last byte a stream can have", [last_data], "08" + f"{TOP - 1:016x}" + "78"),
+        *repair_frames(),
         ("a reset", [{"type": "RESET", "code": 300, "text": "disk full"}], "0a" + "412c" + "09" + b"disk full".hex()),
         ("a reset without text", [{"type": "RESET", "code": 0, "text": ""}], "0a0000"),
         ("the end", [{"type": "DONE"}], "0b"),
@@ -160,7 +162,7 @@ def malformed_frames() -> list[tuple[str, str]]:
     return [
         ("nothing", ""),
         ("65 frames", "01" * 65),
-        ("an unknown type", "03"),
+        ("an unknown type", "04"),
         ("a type of two bytes", "4001"),
         ("an ACK that is cut off", head + "0500"),
         ("an ACK whose last range is cut off", head + "2001" + "0000"),
@@ -171,6 +173,9 @@ def malformed_frames() -> list[tuple[str, str]]:
         ("latest above largest", "02" + "00" + "00" + "06" + "00" + "05" + "00" + "05"),
         ("position and window of 2**62 together", "02" + "ff" * 8 + "01" + "00" + "00" + "00" + "00" + "00"),
         ("a delay of 2**62 ns and more", "02" + "000000" + f"{TOP // 1000 + 1 | 3 << 62:016x}" + "000000"),
+        ("a sum whose block is cut off", "03" + "000000"),
+        ("a sum without symbol", "03" + "00000000"),
+        ("a sum with a symbol of 4 bytes", "03" + "00000000" + "80000000"),
         ("an offset that is cut off", "08" + "00" * 7),
         ("DATA without a byte", "08" + "00" * 8),
         ("data up to 2**62", "08" + f"{TOP:016x}" + "78"),
@@ -195,7 +200,7 @@ def frames() -> Json:
 
 def parameters() -> Json:
     fields: Json = {"versions": [1], "max_datagram": 1472, "window": 16 << 20, "idle_timeout_ms": 30_000}
-    fields |= {"connection_id": None, "max_ack_delay_us": 5_000}
+    fields |= {"connection_id": None, "max_ack_delay_us": 5_000, "repair_window": 0}
     client = "010400000001" + "020245c0" + "030481000000" + "040480007530"
     delay = "0604" + "80001388"
     delay_short = "0602" + "5388"
@@ -207,11 +212,16 @@ def parameters() -> Json:
         "valid": [
             {"name": "a client's", "fields": fields, "payload": whole},
             {"name": "a server's", "fields": server, "payload": server_bytes},
+            {"name": "a repair window", "fields": fields | {"repair_window": 1 << 20},
+             "payload": whole + "0704" + "80100000"},
+            {"name": "all there is for repairs", "fields": fields | {"repair_window": TOP},
+             "payload": whole + "0708" + "ff" * 8},
         ],
         "also_valid": [
             {"name": "another order, a longer integer", "fields": fields, "payload": delay + client},
-            {"name": "unknown ones (7, and 16,384 without value)", "fields": fields,
-             "payload": "0703aabbcc" + whole + "80004000" + "00"},
+            {"name": "unknown ones (8, and 16,384 without value)", "fields": fields,
+             "payload": "0803aabbcc" + whole + "80004000" + "00"},
+            {"name": "a repair window of 0", "fields": fields, "payload": whole + "070100"},
         ],
         "malformed": [
             {"name": name, "payload": payload}
@@ -219,15 +229,17 @@ def parameters() -> Json:
                 ("nothing", ""),
                 ("no window", whole.replace("030481000000", "")),
                 ("one twice", whole + delay_short),
-                ("an unknown one twice", whole + "0700" + "0700"),
+                ("an unknown one twice", whole + "0800" + "0800"),
                 ("cut off", whole[:-2]),
-                ("an unknown one that is cut off", whole + "0703aabb"),
+                ("an unknown one that is cut off", whole + "0803aabb"),
                 ("a number shorter than its length", whole.replace(delay_short, "0603538800")),
                 ("a number without bytes", whole.replace(delay_short, "0600")),
                 ("a largest datagram of 1,199", whole.replace("020245c0", "020244af")),
                 ("a largest datagram of 65,536", whole.replace("020245c0", "020480010000")),
                 ("an idle timeout of 0", whole.replace("040480007530", "040100")),
                 ("a max ack delay of 2**24 us", whole.replace(delay_short, "060481000000")),
+                ("a repair window without bytes", whole + "0700"),
+                ("a repair window shorter than its length", whole + "07020000"),
                 ("a connection id of 7 bytes", whole + "0507" + SERVER[:14]),
                 ("no versions", whole.replace("010400000001", "0100")),
                 ("versions of 5 bytes", whole.replace("010400000001", "01050000000100")),
@@ -246,6 +258,7 @@ FILES = {
     "native-short.json": short_datagrams,
     "native-frames.json": frames,
     "native-parameters.json": parameters,
+    "native-repairs.json": repairs,
 }
 
 

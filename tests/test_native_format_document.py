@@ -13,7 +13,7 @@ import pytest
 
 from scripts import native_vectors
 from scripts.native_vectors_long import crc32c
-from surewire.wire import native_datagram, native_frames, native_parameters, native_text, varint
+from surewire.wire import native_datagram, native_frames, native_parameters, native_repairs, native_text, varint
 from surewire.wire.native_datagram import MAX_MESSAGE, VERSION, LongType, RefusalCode, Welcome
 from surewire.wire.native_frames import FrameType
 from surewire.wire.native_parameters import ParameterType
@@ -21,7 +21,14 @@ from surewire.wire.native_parameters import ParameterType
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```native (\w+)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
-MODULES: tuple[ModuleType, ...] = (native_datagram, native_frames, native_parameters, native_text, varint)
+MODULES: tuple[ModuleType, ...] = (
+    native_datagram,
+    native_frames,
+    native_parameters,
+    native_repairs,
+    native_text,
+    varint,
+)
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -64,6 +71,7 @@ def test_the_frames() -> None:
     bodies = {
         FrameType.PING: native_frames.emit_ping(),
         FrameType.ACK: native_frames.emit_ack(0, 0, 0, 0, ((0, 1),)),
+        FrameType.REPAIR: native_repairs.emit_repair(1, 1, 0, bytes(5)),
         FrameType.DATA: native_frames.emit_data(0, b"a"),
         FrameType.DATA_END: native_frames.emit_data(0, b"", is_last=True),
         FrameType.RESET: native_frames.emit_reset(0, ""),
@@ -127,6 +135,21 @@ def test_the_prologue() -> None:
     data = native_datagram.prologue(bytes(8), bytes(8), VERSION, 0, (VERSION,))
     (stated,) = re.findall(r"ends with `([0-9 a-f]+)`", DOCUMENT)
     assert data.endswith(bytes.fromhex(stated)) and len(bytes.fromhex(stated)) == 5
+
+
+def test_the_example_of_a_mask() -> None:
+    (number, count, mask) = re.findall(
+        r"In the datagram (\d+), a block of (\d+)\s+numbers that is halved once has the mask (0x[0-9a-f]+):", DOCUMENT
+    )[0]
+    assert native_repairs.participants(int(number), int(count), 1) == int(mask, 16)
+
+
+def test_the_example_of_a_sum() -> None:
+    first, second = (bytes.fromhex(text) for text in re.findall(r"`([0-9a-f]{2}(?: [0-9a-f]{2}){8})`", DOCUMENT))
+    assert native_repairs.emit_symbol(1_000, b"hello", is_last=False, length=9) == first
+    assert native_repairs.emit_symbol(1_005, b"you", is_last=True, length=9) == second
+    total = bytes(one ^ other for one, other in zip(first, second, strict=True))
+    assert f"\n{native_repairs.emit_repair(2, 3, 0, total).hex(' ')}\n" in DOCUMENT
 
 
 # Examples.

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from scripts.native_vectors_long import crc32c
 from surewire.errors import MalformedSegment
-from surewire.wire import native_datagram, native_frames, native_parameters, varint
+from surewire.wire import native_datagram, native_frames, native_parameters, native_repairs, varint
 from surewire.wire.native_datagram import Hello, LongDatagram, Refused, Retry, Versions, Welcome, restore_number
 from surewire.wire.native_frames import Ack, Data, Done, Frame, PathChallenge, PathResponse, Ping, Reset
 from surewire.wire.native_parameters import Parameters
+from surewire.wire.native_repairs import MAX_BACK, MAX_BLOCK, MAX_HALVINGS, MIN_SYMBOL, Repair, Symbol
 from surewire.wire.varint import MAX_VARINT
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "vectors"
@@ -72,7 +73,15 @@ short_frames = st.one_of(
     st.builds(PathChallenge, cids),
     st.builds(PathResponse, cids),
 )
-bodies = st.tuples(st.lists(short_frames | acks(), max_size=8), st.none() | data_frames(), st.integers(0, 20))
+repair_frames = st.builds(
+    Repair,
+    st.integers(1, MAX_BACK),
+    st.integers(1, MAX_BLOCK),
+    st.integers(0, MAX_HALVINGS),
+    st.binary(min_size=MIN_SYMBOL, max_size=40).map(memoryview),
+)
+last_frames = st.none() | data_frames() | repair_frames
+bodies = st.tuples(st.lists(short_frames | acks(), max_size=8), last_frames, st.integers(0, 20))
 
 long_datagrams: st.SearchStrategy[LongDatagram] = st.one_of(
     st.builds(Hello, cids, st.just(1), cids, st.integers(0, 255), st.binary(max_size=64), st.binary(max_size=1024)),
@@ -91,6 +100,7 @@ parameter_sets = st.builds(
     st.integers(1, MAX_VARINT // 1_000_000).map(lambda ms: ms * 1_000_000),
     st.none() | cids,
     st.integers(0, (1 << 24) - 1).map(lambda us: us * 1_000),
+    integers,
 )
 
 
@@ -105,13 +115,13 @@ def test_integers(value: int, before: bytes, behind: bytes) -> None:
 
 
 @given(bodies)
-def test_frames(parts: tuple[list[Frame], Data | None, int]) -> None:
-    frames, data, padding = parts
+def test_frames(parts: tuple[list[Frame], Data | Repair | None, int]) -> None:
+    frames, last, padding = parts
     body = native_frames.emit_padding(padding).join(native_frames.emit(frame) for frame in frames)
     body += native_frames.emit_padding(padding)
-    if data is not None:
-        frames = [*frames, data]
-        body += native_frames.emit(data)
+    if last is not None:
+        frames = [*frames, last]
+        body += native_frames.emit(last)
     assume(body)
     parsed = native_frames.parse(memoryview(body))
     assert parsed == frames
@@ -157,6 +167,34 @@ def test_the_restored_number_is_the_nearest(low: int, expected: int) -> None:
     assert abs(found - expected) == min(abs(candidate - expected) for candidate in candidates)
 
 
+# Sums.
+
+
+@given(st.integers(0, MAX_VARINT), st.binary(max_size=40), st.booleans(), st.integers(MIN_SYMBOL, 60))
+def test_symbols(offset: int, payload: bytes, is_last: bool, length: int) -> None:
+    symbol = native_repairs.emit_symbol(offset, payload, is_last=is_last, length=length)
+    has_room = len(payload) in (length - 4, *range(length - 5))
+    assert (symbol is not None) is (has_room and (is_last or bool(payload)))
+    if symbol is not None:
+        assert len(symbol) == length
+        assert native_repairs.parse_symbol(symbol) == Symbol(offset % 2**29, is_last, payload)
+
+
+@given(st.integers(0, MAX_VARINT) | st.integers(0, 2**30), st.integers(-(2**28), 2**28 - 1))
+def test_an_offset_within_reach_is_restored(position: int, distance: int) -> None:
+    offset = max(position + distance, 0)
+    assert native_repairs.restore_offset(offset % 2**29, position) == offset
+
+
+@given(st.integers(0, MAX_VARINT), st.integers(1, MAX_BLOCK), st.integers(0, MAX_HALVINGS))
+def test_participants_stay_in_the_block(number: int, count: int, halvings: int) -> None:
+    mask = native_repairs.participants(number, count, halvings)
+    assert 0 <= mask < 1 << count
+    assert not halvings or mask | native_repairs.participants(number, count, halvings - 1) == (
+        native_repairs.participants(number, count, halvings - 1)
+    )
+
+
 # Hostile bytes.
 
 
@@ -191,6 +229,19 @@ def try_parameters(payload: bytes) -> None:
     assert native_parameters.parse(native_parameters.emit(parameters)) == parameters
 
 
+def try_symbol(data: bytes) -> None:
+    """What is accepted is what a datagram has, byte for byte."""
+    try:
+        symbol = native_repairs.parse_symbol(data)
+    except MalformedSegment:
+        return
+    if symbol is None:
+        assert not any(data)
+    else:
+        offset, is_last, payload = symbol
+        assert native_repairs.emit_symbol(offset, payload, is_last=is_last, length=len(data)) == data
+
+
 def try_integers(data: bytes) -> None:
     try:
         values, end = varint.parse_several(data, 0, 5)
@@ -206,7 +257,7 @@ def checked(data: bytes, size: int = 0) -> bytes:
     return data + crc32c(data).to_bytes(4, "big")
 
 
-ANY: list[Callable[[bytes], None]] = [try_frames, try_long, try_parameters, try_integers]
+ANY: list[Callable[[bytes], None]] = [try_frames, try_long, try_parameters, try_symbol, try_integers]
 
 
 @given(st.binary(max_size=120))
@@ -219,6 +270,11 @@ def test_any_bytes(data: bytes) -> None:
 def test_any_bytes_behind_frame_types(kinds: list[int], data: bytes) -> None:
     for kind in kinds:
         try_frames(bytes((kind,)) + data)
+
+
+@given(st.integers(0, 7), st.binary(min_size=4, max_size=12), st.integers(0, 3), st.integers(0, 12))
+def test_any_bytes_behind_flags_of_symbols(flags: int, data: bytes, zeros: int, size: int) -> None:
+    try_symbol(bytes((flags << 5,)) + data + bytes(zeros) + size.to_bytes(2, "big"))
 
 
 @given(seeds("frames", "body"), changes)

@@ -18,6 +18,7 @@ from surewire.lab.proof.fuzz_world import ORIGIN
 from surewire.native.admission import AdmissionConfig
 from surewire.native.config import NativeConfig
 from surewire.native.connection import Connection
+from surewire.wire.native_repairs import emit_repair
 from surewire.wire.slots import Slots
 
 MS, S = NS_PER_MS, NS_PER_S
@@ -124,6 +125,8 @@ def test_datagrams_are_written_as_lines() -> None:
         assert word in text
     assert describe_native(b"\x80broken").endswith("damaged (7 bytes)")
     assert describe_native(b"\x40").startswith("1 bytes that are no packet")
+    summed = b"\x40" + bytes(12) + emit_repair(2, 30, 1, bytes(40))
+    assert "REPAIR 30 up to 2 back, halved 1 times, 40 bytes" in describe_native(summed + bytes(4))
     assert "sealed or damaged" in describe_native(b"\x40" + bytes(12) + b"\xff" * 9)
     assert "PathChallenge" in describe_native(b"\x40" + bytes(12) + b"\x0c" + bytes(8) + bytes(4))
 

@@ -3,6 +3,7 @@
     00 PADDING         nothing                                              one byte
     01 PING            nothing
     02 ACK             position window latest delay largest count-1 length-1 { gap-1 length-1 }    varints
+    03 REPAIR          block(4)  symbol to the end of the body              `native_repairs`
     08 DATA            offset(8)  payload to the end of the body            at least one byte
     09 DATA_END        offset(8)  payload to the end of the body            may be empty; the stream ends behind it
     0a RESET           code  text length  text                              varint, varint, UTF-8
@@ -10,7 +11,7 @@
     0c PATH_CHALLENGE  8 bytes
     0d PATH_RESPONSE   8 bytes
 
-A body is frames end to end; DATA and DATA_END have no length, so one of them is the last. Whoever fills full
+A body is frames end to end; REPAIR, DATA and DATA_END have no length, so one of them is the last. Whoever fills full
 datagrams packs header and DATA head at once (`native_datagram.DATA_HEADER`) and comes here for the rest.
 `parse` raises `MalformedSegment` and nothing else, whatever the bytes; the records it makes hold legal values
 only: every number is below 2**62, and so is the sum of any two that are meant to be added.
@@ -27,6 +28,7 @@ from typing import NamedTuple, NoReturn
 
 from surewire.errors import LocalProtocolError, MalformedSegment
 from surewire.wire import native_text, varint
+from surewire.wire.native_repairs import Repair, emit_repair, parse_repair
 from surewire.wire.segment import Buffer
 from surewire.wire.varint import MAX_VARINT
 
@@ -53,6 +55,7 @@ class FrameType(IntEnum):
     PADDING = 0x00
     PING = 0x01
     ACK = 0x02
+    REPAIR = 0x03
     DATA = 0x08
     DATA_END = 0x09
     RESET = 0x0A
@@ -125,7 +128,7 @@ class PathResponse:
     data: bytes
 
 
-Frame = Ack | Data | Reset | Ping | Done | PathChallenge | PathResponse
+Frame = Ack | Data | Repair | Reset | Ping | Done | PathChallenge | PathResponse
 
 
 def is_ack_eliciting(frame: Frame) -> bool:
@@ -308,7 +311,7 @@ def _parse_response(body: Buffer, at: int) -> tuple[PathResponse, int]:
 
 # Bodies.
 
-# How to read each type but DATA, from behind the type; `parse` skips padding itself.
+# How to read each type but those that go to the end, from behind the type; `parse` skips padding itself.
 _PARSERS: dict[int, Callable[[memoryview, int], tuple[Frame, int]]] = {
     FrameType.PING: lambda body, at: (Ping(), at),
     FrameType.ACK: _parse_ack,
@@ -326,6 +329,8 @@ def emit(frame: Frame) -> bytes:
             return emit_ack(position, window, latest, delay_ns, ranges)
         case Data(offset, payload, is_last):
             return emit_data(offset, payload, is_last=is_last)
+        case Repair(back, count, halvings, symbol):
+            return emit_repair(back, count, halvings, symbol)
         case Reset(code, text):
             return emit_reset(code, text)
         case PathChallenge(data):
@@ -339,7 +344,7 @@ def emit(frame: Frame) -> bytes:
 
 
 def parse(body: memoryview) -> list[Frame]:
-    """The frames of a body, padding left out. The payload of a `Data` is a slice of `body`, all else is copied.
+    """The frames of a body, padding left out. A `Data`'s payload and a `Repair`'s symbol are slices of `body`.
 
     Raises:
         MalformedSegment: no frames, an unknown one, one that is cut off or holds what it must not, or more than 64.
@@ -358,6 +363,9 @@ def parse(body: memoryview) -> list[Frame]:
             _malformed(f"more than {MAX_FRAMES} frames")
         if kind == FrameType.DATA or kind == FrameType.DATA_END:
             frames.append(_parse_data(body, at))
+            break
+        if kind == FrameType.REPAIR:
+            frames.append(parse_repair(body, at))
             break
         parser = _PARSERS.get(kind)
         if parser is None:

@@ -8,10 +8,11 @@
     4  idle timeout    varint         ms, at least 1: it gives up when it has heard nothing for so long
     5  connection id   8 bytes        server only: its id of the connection
     6  max ack delay   varint         us, at most 16,777,215: how long it may hold back an acknowledgment
+    7  repair window   varint         bytes of the stream it keeps to work out lost datagrams; 0 when it is missing
 
-Each at most once, in any order; all but 5 must be there. Unknown types are skipped, which is how later versions add
-some. Who may state 5, and what it has to equal, is the session's business. `parse` raises `MalformedSegment`
-and nothing else, whatever the bytes.
+Each at most once, in any order; all but 5 and 7 must be there. Unknown types are skipped, which is how later
+versions add some. Who may state 5, and what it has to equal, is the session's business. `parse` raises
+`MalformedSegment` and nothing else, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ class ParameterType(IntEnum):
     IDLE_TIMEOUT = 4
     CONNECTION_ID = 5
     MAX_ACK_DELAY = 6
+    REPAIR_WINDOW = 7
 
+
+_OPTIONAL = (ParameterType.CONNECTION_ID, ParameterType.REPAIR_WINDOW)
 
 # What the values of those that are numbers must lie in.
 _BOUNDS = {
@@ -52,6 +56,7 @@ _BOUNDS = {
     ParameterType.WINDOW: (0, MAX_VARINT),
     ParameterType.IDLE_TIMEOUT: (1, _MAX_IDLE_TIMEOUT_MS),
     ParameterType.MAX_ACK_DELAY: (0, MAX_ACK_DELAY_US),
+    ParameterType.REPAIR_WINDOW: (0, MAX_VARINT),
 }
 
 
@@ -65,6 +70,8 @@ class Parameters(NamedTuple):
         idle_timeout_ns: after this much silence it gives up; whole milliseconds are sent, at least one.
         connection_id: 8 bytes of a server, None of a client.
         max_ack_delay_ns: how long it may hold back an acknowledgment; whole microseconds are sent, up to 2**24-1.
+        repair_window: bytes of the stream it keeps, of the datagrams that came last, to work out lost ones, 0..2**62-1;
+            with 0, which is not sent, it wants no REPAIR.
     """
 
     versions: tuple[int, ...]
@@ -73,6 +80,7 @@ class Parameters(NamedTuple):
     idle_timeout_ns: int
     connection_id: bytes | None
     max_ack_delay_ns: int
+    repair_window: int = 0
 
 
 def emit(parameters: Parameters) -> bytes:
@@ -93,6 +101,8 @@ def emit(parameters: Parameters) -> bytes:
         values[ParameterType.CONNECTION_ID] = parameters.connection_id
     delay_us = parameters.max_ack_delay_ns // _NS_PER_US
     values[ParameterType.MAX_ACK_DELAY] = _number(ParameterType.MAX_ACK_DELAY, delay_us)
+    if parameters.repair_window:
+        values[ParameterType.REPAIR_WINDOW] = _number(ParameterType.REPAIR_WINDOW, parameters.repair_window)
     return b"".join(varint.emit(kind) + varint.emit(len(value)) + value for kind, value in values.items())
 
 
@@ -110,10 +120,10 @@ def parse(payload: Buffer) -> Parameters:
         MalformedSegment: cut off, one that is missing, there twice or out of range, or more than 64 of them.
     """
     values = _split(bytes(payload))
-    missing = [kind.name for kind in ParameterType if kind not in values and kind is not ParameterType.CONNECTION_ID]
+    missing = [kind.name for kind in ParameterType if kind not in values and kind not in _OPTIONAL]
     if missing:
         _malformed(f"without {missing[0]}")
-    numbers = {kind: _parse_number(kind, values[kind]) for kind in _BOUNDS}
+    numbers = {kind: _parse_number(kind, values[kind]) for kind in _BOUNDS if kind in values}
     connection_id = values.get(ParameterType.CONNECTION_ID)
     if connection_id is not None and len(connection_id) != CID_SIZE:
         _malformed(f"a connection id that has not {CID_SIZE} bytes")
@@ -124,6 +134,7 @@ def parse(payload: Buffer) -> Parameters:
         numbers[ParameterType.IDLE_TIMEOUT] * _NS_PER_MS,
         connection_id,
         numbers[ParameterType.MAX_ACK_DELAY] * _NS_PER_US,
+        numbers.get(ParameterType.REPAIR_WINDOW, 0),
     )
 
 

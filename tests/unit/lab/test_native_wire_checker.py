@@ -11,11 +11,12 @@ from surewire.wire import native_datagram as wire
 from surewire.wire import native_frames as frames
 from surewire.wire import native_parameters
 from surewire.wire.native_parameters import Parameters
+from surewire.wire.native_repairs import emit_repair, emit_symbol, participants
 
 CLIENT, OTHER, SERVER = ("10.0.0.1", 1), ("10.0.0.9", 9), ("10.0.0.2", 2)
 ATTEMPT, CLIENT_ID, SERVER_ID = b"attempt!", b"client's", b"server's"
 COOKIE = b"cookie"
-WINDOW = 1_000
+WINDOW, REPAIR_WINDOW = 1_000, 450
 S = 1_000_000_000
 MS = 1_000_000
 
@@ -33,6 +34,7 @@ def parameters(connection_id: bytes | None) -> bytes:
             idle_timeout_ns=S,
             connection_id=connection_id,
             max_ack_delay_ns=5 * MS,
+            repair_window=0 if connection_id is None else REPAIR_WINDOW,  # the server's only
         )
     )
 
@@ -73,6 +75,19 @@ def ack(
     position: int, *ranges: tuple[int, int], window: int = WINDOW, latest: int | None = None, delay: int = 0
 ) -> bytes:
     return frames.emit_ack(position, window, ranges[0][1] - 1 if latest is None else latest, delay, ranges)
+
+
+def repair(
+    number: int, first: int, pieces: list[tuple[int, int] | None], *, halvings: int = 0, length: int = 104
+) -> bytes:
+    """The REPAIR, in the datagram `number`, of pieces of the stream [start, stop) sent from the number `first` on."""
+    total, mask = 0, participants(number, len(pieces), halvings)
+    for at, piece in enumerate(pieces):
+        if piece is not None and mask >> at & 1:
+            content = data(*piece)[frames.DATA_HEAD_SIZE :]
+            symbol = emit_symbol(piece[0], content, is_last=False, length=length)
+            total ^= int.from_bytes(symbol or b"", "big")
+    return emit_repair(number - first - len(pieces) + 1, len(pieces), halvings, total.to_bytes(length, "big"))
 
 
 class Tapped:
@@ -276,3 +291,120 @@ def test_a_phase_changes_again_after_an_acknowledgment() -> None:
     tapped.down(down(0, ack(0, (0, 2))))
     tapped.up(up(2, PING))
     assert tapped.rules == []
+
+
+# Sums.
+
+PIECES: list[tuple[int, int] | None] = [(0, 100), (100, 200), (200, 300)]
+
+
+def with_pieces(*arrived: bool) -> Tapped:
+    """Three pieces of 100 bytes as the numbers 1 to 3."""
+    tapped = Tapped()
+    for number, piece, arrives in zip((1, 2, 3), PIECES, arrived, strict=True):
+        assert piece is not None
+        tapped.up(up(number, data(*piece)), arrives=arrives)
+    return tapped
+
+
+def test_what_can_be_worked_out_may_be_acknowledged_by_position() -> None:
+    tapped = with_pieces(True, False, True)
+    tapped.up(up(4, repair(4, 0, [None, *PIECES])))
+    tapped.down(down(0, ack(300, (3, 5), (0, 2))))
+    assert tapped.rules == []
+    tapped.down(down(1, ack(301, (3, 5), (0, 2))))
+    assert tapped.rules == ["acknowledged"]
+
+
+def test_what_was_worked_out_is_no_number_that_arrived() -> None:
+    tapped = with_pieces(True, False, True)
+    tapped.up(up(4, repair(4, 1, PIECES)))
+    tapped.down(down(0, ack(300, (0, 5))))
+    assert tapped.rules == ["acknowledged"]
+
+
+@pytest.mark.parametrize("arrived", [(False, False, True), (True, False, False)])
+def test_one_sum_shows_one_datagram(arrived: tuple[bool, bool, bool]) -> None:
+    tapped = with_pieces(*arrived)
+    tapped.up(up(4, repair(4, 1, PIECES)))
+    tapped.down(down(0, ack(100 * arrived[0], (4, 5), (0, 1))))
+    assert tapped.rules == []
+    tapped.down(down(1, ack(200, (4, 5), (0, 1))))
+    assert tapped.rules == ["acknowledged"]
+
+
+def test_two_sums_show_two_and_one_that_is_lost_shows_nothing() -> None:
+    tapped = with_pieces(False, False, True)
+    tapped.up(up(4, repair(4, 1, PIECES)))
+    tapped.up(up(5, repair(5, 1, PIECES[:1])), arrives=False)
+    tapped.down(down(0, ack(0, (3, 5), (0, 1))))
+    assert tapped.rules == []
+    tapped.up(up(6, repair(6, 2, PIECES[1:])))
+    tapped.down(down(1, ack(300, (6, 7), (3, 5), (0, 1))))
+    assert tapped.rules == []
+
+
+def test_a_late_datagram_makes_a_sum_of_use() -> None:
+    tapped = with_pieces(True, False, False)
+    tapped.up(up(4, repair(4, 1, PIECES)))
+    tapped.checker.on_delivered(CLIENT, SERVER, up(3, data(200, 300)), tapped.now)
+    tapped.down(down(0, ack(300, (3, 5), (0, 2))))
+    assert tapped.rules == []
+
+
+def test_a_sum_of_other_length_helps_with_what_the_first_has_shown() -> None:
+    tapped = Tapped()
+    tapped.up(up(1, data(0, 100)), arrives=False)
+    tapped.up(up(2, data(100, 150)), arrives=False)
+    pieces: list[tuple[int, int] | None] = [(0, 100), (100, 150)]
+    tapped.up(up(3, repair(3, 1, pieces)))
+    tapped.up(up(4, repair(4, 1, pieces, length=54)))  # the longer one counts as zeros there, so it may be either
+    tapped.down(down(0, ack(0, (3, 5), (0, 1))))
+    assert tapped.rules == []
+    tapped.up(up(5, repair(5, 2, pieces[1:], length=54)))
+    tapped.down(down(1, ack(150, (3, 6), (0, 1))))
+    assert tapped.rules == []
+
+
+def test_the_end_may_be_worked_out() -> None:
+    tapped = Tapped()
+    tapped.up(up(1, data(0, 5, is_last=True)), arrives=False)
+    symbol = emit_symbol(0, bytes(range(5)), is_last=True, length=20)
+    assert symbol is not None
+    tapped.up(up(2, emit_repair(1, 1, 0, symbol)))
+    tapped.down(down(0, ack(6, (2, 3), (0, 1)), data(0, 0, is_last=True)))
+    tapped.up(up(3, ack(1, (0, 1)), DONE))
+    tapped.down(down(1, DONE), arrives=False)
+    assert tapped.rules == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        repair(4, 1, [(0, 100), (100, 200), (200, 299)]),  # not what was sent
+        repair(4, 1, PIECES)[:-1],
+        emit_repair(4, 2, 0, bytes(104)),  # from -1 on
+        emit_repair(5, 1, 0, bytes(104)),
+    ],
+)
+def test_sums_that_a_client_must_not_send(wrong: bytes) -> None:
+    tapped = with_pieces(True, True, True)
+    tapped.up(up(4, wrong))
+    assert tapped.rules == ["repair"]
+
+
+def test_a_sum_over_more_than_the_peer_keeps() -> None:
+    """Its numbers times the length of the longest piece, whatever is in them."""
+    tapped = with_pieces(True, True, True)
+    tapped.up(up(4, data(300, 450)))
+    tapped.up(up(5, repair(5, 1, PIECES, length=154)))
+    assert tapped.rules == []
+    tapped.up(up(6, repair(6, 1, [*PIECES, (300, 450)], length=154)))
+    assert tapped.rules == ["repair"]
+
+
+def test_a_sum_that_was_not_asked_for() -> None:
+    tapped = Tapped()
+    tapped.down(down(0, data(0, 100)))
+    tapped.down(down(1, repair(1, 0, [(0, 100)])))
+    assert tapped.rules == ["repair", "repair"]

@@ -25,6 +25,7 @@ from surewire.wire.native_frames import (
     ack_size_limit,
     emit_ack,
 )
+from surewire.wire.native_repairs import Repair
 
 TOP = 2**62 - 1
 RANGES = ((90, 101), (80, 89), (1, 2))
@@ -145,6 +146,8 @@ def test_data_that_no_stream_has(offset: int, payload: bytes) -> None:
 def test_nothing_is_read_behind_data() -> None:
     (data,) = parsed(frames.emit_data(0, b"\x00\x01\xff"))
     assert isinstance(data, Data) and bytes(data.payload) == b"\x00\x01\xff"
+    (repair,) = parsed(b"\x03\0\0\0\0" + b"sum" + frames.emit_ping() + frames.emit_data(0, b"a"))
+    assert repair == Repair(1, 1, 0, memoryview(b"sum" + frames.emit_ping() + frames.emit_data(0, b"a")))
 
 
 # The others.
@@ -198,6 +201,7 @@ def test_frames_of_different_types_differ() -> None:
     [
         (Ping(), True),
         (Data(0, memoryview(b"a"), False), True),
+        (Repair(2, 3, 1, memoryview(b"12345")), True),
         (PathChallenge(bytes(8)), True),
         (PathResponse(bytes(8)), True),
         (Ack(0, 0, 0, 0, ((0, 1),)), False),

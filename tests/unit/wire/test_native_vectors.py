@@ -10,10 +10,11 @@ import pytest
 
 from scripts.native_vectors_long import crc32c
 from surewire.errors import MalformedSegment
-from surewire.wire import native_datagram, native_frames, native_parameters, varint
+from surewire.wire import native_datagram, native_frames, native_parameters, native_repairs, varint
 from surewire.wire.native_datagram import SHORT, Hello, Refused, Retry, Versions, Welcome, restore_number
 from surewire.wire.native_frames import Ack, Data, Done, Frame, PathChallenge, PathResponse, Ping, Reset
 from surewire.wire.native_parameters import Parameters
+from surewire.wire.native_repairs import Repair, Symbol
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "vectors"
 
@@ -28,6 +29,7 @@ def named(cases: list[dict[str, Any]]) -> list[Any]:
 
 
 LONG, SHORTS, FRAMES, PARAMETERS = vectors("long"), vectors("short"), vectors("frames"), vectors("parameters")
+REPAIRS = vectors("repairs")
 
 
 def unhex(fields: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +48,9 @@ def record(frame: dict[str, Any]) -> Frame:
             return Ack(delay_ns=frame["delay_us"] * 1000, ranges=ranges, **fields)
         case "DATA":
             return Data(fields["offset"], memoryview(fields["payload"]), fields["is_last"])
+        case "REPAIR":
+            symbol = memoryview(fields.pop("symbol"))
+            return Repair(symbol=symbol, **fields)
         case "RESET":
             return Reset(**fields)
         case "PATH_CHALLENGE":
@@ -190,6 +195,7 @@ def parameters_of(fields: dict[str, Any]) -> Parameters:
         fields["idle_timeout_ms"] * 1_000_000,
         None if cid is None else bytes.fromhex(cid),
         fields["max_ack_delay_us"] * 1_000,
+        fields["repair_window"],
     )
 
 
@@ -210,3 +216,73 @@ def test_parameters_written_otherwise(vector: dict[str, Any]) -> None:
 def test_malformed_parameters(vector: dict[str, Any]) -> None:
     with pytest.raises(MalformedSegment):
         native_parameters.parse(bytes.fromhex(vector["payload"]))
+
+
+# Sums.
+
+
+@pytest.mark.parametrize("vector", REPAIRS["participants"])
+def test_participants(vector: dict[str, Any]) -> None:
+    number, count, halvings = vector["number"], vector["count"], vector["halvings"]
+    assert native_repairs.participants(number, count, halvings) == int(vector["mask"], 16)
+
+
+@pytest.mark.parametrize("vector", named(REPAIRS["symbols"]))
+def test_symbols(vector: dict[str, Any]) -> None:
+    payload, length = bytes.fromhex(vector["payload"]), vector["length"]
+    emitted = native_repairs.emit_symbol(vector["offset"], payload, is_last=vector["is_last"], length=length)
+    if vector["symbol"] is None:
+        assert emitted is None
+        return
+    symbol = bytes.fromhex(vector["symbol"])
+    assert emitted == symbol and len(symbol) == length
+    assert native_repairs.parse_symbol(symbol) == Symbol(vector["offset"] % 2**29, vector["is_last"], payload)
+
+
+@pytest.mark.parametrize("vector", named(REPAIRS["malformed_symbols"]))
+def test_malformed_symbols(vector: dict[str, Any]) -> None:
+    with pytest.raises(MalformedSegment):
+        native_repairs.parse_symbol(bytes.fromhex(vector["symbol"]))
+
+
+def test_restored_offsets() -> None:
+    for vector in REPAIRS["offsets"]:
+        assert native_repairs.restore_offset(vector["low29"], vector["position"]) == vector["offset"], vector
+
+
+def test_a_block_is_worked_out() -> None:
+    block = REPAIRS["block"]
+    lost, carried = set(block["lost"]), dict[int, Data]()
+    for sent in block["sent"]:
+        found = native_frames.parse(memoryview(bytes.fromhex(sent["body"])))
+        carried.update((sent["number"], frame) for frame in found if isinstance(frame, Data))
+    assert lost <= set(carried)
+    # Each sum without what arrived: who is missing in it, and what they add up to.
+    rows: list[tuple[frozenset[int], int]] = []
+    for repair in block["repairs"]:
+        (frame,) = native_frames.parse(memoryview(bytes.fromhex(repair["body"])))
+        assert isinstance(frame, Repair)
+        total = int.from_bytes(frame.symbol, "big")
+        start, missing = native_repairs.block_start(repair["number"], frame), set[int]()
+        mask = native_repairs.participants(repair["number"], frame.numbers, frame.halvings)
+        for number in (start + at for at in range(frame.numbers) if mask >> at & 1):
+            if number in lost:
+                missing.add(number)
+            elif number in carried:
+                data = carried[number]
+                symbol = native_repairs.emit_symbol(
+                    data.offset, data.payload, is_last=data.is_last, length=len(frame.symbol)
+                )
+                total ^= int.from_bytes(symbol or b"", "big")
+        rows.append((frozenset(missing), total))
+    # All sums of sums: those with one number left are what was lost.
+    found_out = {frozenset[int](): 0}
+    for missing_here, total in rows:
+        found_out |= {others ^ missing_here: value ^ total for others, value in list(found_out.items())}
+    assert found_out[frozenset()] == 0
+    for expected in block["worked_out"]:
+        worked_out = native_repairs.parse_symbol(found_out[frozenset({expected["number"]})].to_bytes(12, "big"))
+        assert worked_out is not None
+        assert native_repairs.restore_offset(worked_out.offset, block["position"]) == expected["offset"]
+        assert (worked_out.is_last, worked_out.payload.hex()) == (expected["is_last"], expected["payload"])
+    assert [expected["number"] for expected in block["worked_out"]] == block["lost"]

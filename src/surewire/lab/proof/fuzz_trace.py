@@ -9,7 +9,7 @@ from surewire.core.units import NS_PER_S
 from surewire.crypto.checked import TRAILER
 from surewire.crypto.crc32c import crc32c
 from surewire.errors import MalformedSegment
-from surewire.wire import native_datagram, native_frames, text
+from surewire.wire import native_datagram, native_frames, native_repairs, text
 
 _FLAGS = ("SYN", "NUMBERED", "DATA", "FIN", "ACK", "HOLES", "WIDE", "FULL")
 
@@ -86,6 +86,10 @@ def _frame(frame: native_frames.Frame) -> str:
     if isinstance(frame, native_frames.Ack):
         ranges = " ".join(f"{start}-{stop - 1}" for start, stop in frame.ranges)
         return f"ACK {frame.position}+{frame.window} of {ranges}, latest {frame.latest}"
+    if isinstance(frame, native_repairs.Repair):
+        return (
+            f"REPAIR {frame.numbers} up to {frame.back} back, halved {frame.halvings} times, {len(frame.symbol)} bytes"
+        )
     if isinstance(frame, native_frames.PathChallenge | native_frames.PathResponse):
         return f"{type(frame).__name__} {frame.data.hex()}"
     return str(frame)

@@ -11,6 +11,8 @@ ACK         only numbers that reached it; a position up to which everything did;
             after the other without a reason
 the end     DONE only when it has the peer's whole stream and knows that its own was taken; after RESET nothing
 paths       a response repeats a challenge that reached it
+repairs     see `native_repair_rules`; what can be worked out from the sums that reached a side is bytes that it may
+            have, but no number that it may acknowledge
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+from surewire.lab.proof.native_repair_rules import SentPieces, WorkedOut, has_block
 from surewire.lab.proof.observed import Arrivals, SeenBytes
 from surewire.lab.proof.violations import Findings
 from surewire.wire import native_frames as frames
 from surewire.wire.native_parameters import Parameters
+from surewire.wire.native_repairs import Repair
 
 _US = 1_000  # ns: what a delay is stated in
 
@@ -47,12 +51,25 @@ class Short(NamedTuple):
 class Half:
     """One side of a connection."""
 
-    def __init__(self, name: str, findings: Findings, *, own: Parameters | None, peer: Parameters | None) -> None:
-        """`own` and `peer` are what the sides stated in the handshake; None where that could not be read."""
+    def __init__(
+        self,
+        name: str,
+        findings: Findings,
+        *,
+        own: Parameters | None,
+        peer: Parameters | None,
+        pieces: SentPieces,
+        peer_pieces: SentPieces,
+    ) -> None:
+        """`own` and `peer` are what the sides stated in the handshake; None where that could not be read.
+
+        `pieces` and `peer_pieces` are what this side and the other one send; each is shared by both halves.
+        """
         self._name = name
         self._findings = findings
         self._stream = _StreamRules(name, findings, window=0 if peer is None else peer.window)
         self._said = _Said(0 if own is None else own.window)
+        self._pieces = pieces
         self.next_number = 0
         self._phase = 0
         self._phase_began = 0
@@ -61,20 +78,22 @@ class Half:
         # what reached it
         self._numbers = Arrivals()
         self._arrived_at: dict[int, int] = {}
-        self._bytes = Arrivals()
-        self._end: int | None = None  # of the peer's stream
+        self._received = _Received(peer_pieces)
         self._has_heard_done = False
         self._challenges: Counter[bytes] = Counter()
 
     @property
     def contiguous(self) -> int:
-        """Bytes of the peer's stream that have reached this side, from the front; whether it took them or not."""
-        return self._bytes.contiguous
+        """Bytes of the peer's stream that have reached this side, from the front; whether it took them or not.
+
+        Those that it can work out are among them.
+        """
+        return self._received.contiguous
 
     @property
     def position(self) -> int:
         """What it can acknowledge at most: the bytes, and one for the end behind them."""
-        return self.contiguous + (self._end == self.contiguous)
+        return self.contiguous + self._received.is_whole
 
     # What it sends.
 
@@ -88,6 +107,9 @@ class Half:
                 self._check_ack(frame, now)
             elif isinstance(frame, frames.Data):
                 self._stream.check(frame, now)
+                self._pieces.add(short.number, frame)
+            elif isinstance(frame, Repair):
+                self._pieces.check(short.number, frame, now)
             elif isinstance(frame, frames.PathResponse):
                 self._check_response(frame, now)
             elif isinstance(frame, frames.Done):
@@ -131,7 +153,7 @@ class Half:
             self._add("paths", "a response to a challenge that did not reach it, or to one for the second time", now)
 
     def _check_done(self, now: int) -> None:
-        if self._end is None or self._bytes.contiguous != self._end:
+        if not self._received.is_whole:
             self._add("done", "says DONE without the peer's whole stream", now)
         if not self._stream.is_confirmed and not self._has_heard_done:
             self._add("done", "says DONE before its own end was acknowledged", now)
@@ -142,17 +164,13 @@ class Half:
         """A datagram of the peer's is about to reach it, perhaps once more."""
         self._numbers.add(short.number, short.number + 1)
         self._arrived_at.setdefault(short.number, now)
+        self._received.add(short)
         if self._said.numbers.has_all(short.number, short.number + 1):
             return  # a copy of what it has taken already: to be dropped
         self._said.is_asked = self._said.is_asked or short.is_eliciting
         for frame in short.body:
             if isinstance(frame, frames.Ack):
                 self._stream.on_ack(frame)
-            elif isinstance(frame, frames.Data):
-                stop = frame.offset + len(frame.payload)
-                self._bytes.add(frame.offset, stop)
-                if frame.is_last:
-                    self._end = stop
             elif isinstance(frame, frames.PathChallenge):
                 self._challenges[frame.data] += 1
             elif isinstance(frame, frames.Done):
@@ -160,6 +178,44 @@ class Half:
 
     def _add(self, rule: str, what: str, now: int) -> None:
         self._findings.add(rule, f"{self._name}: {what}", now)
+
+
+class _Received:
+    """What a side can have of the peer's stream."""
+
+    def __init__(self, pieces: SentPieces) -> None:
+        """`pieces` is what the peer sends."""
+        self._worked_out = WorkedOut(pieces)
+        self._bytes = Arrivals()
+        self._end: int | None = None
+
+    @property
+    def contiguous(self) -> int:
+        """Bytes from the front."""
+        for data in self._worked_out.poll():
+            self._take(data)
+        return self._bytes.contiguous
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can have all, the end included."""
+        return self.contiguous == self._end
+
+    def add(self, short: Short) -> None:
+        """A datagram reached it."""
+        repair = next((frame for frame in short.body if isinstance(frame, Repair)), None)
+        if repair is not None and not has_block(short.number, repair):
+            return  # malformed: nothing of it counts
+        self._worked_out.on_reached(short.number, repair)
+        for frame in short.body:
+            if isinstance(frame, frames.Data):
+                self._take(frame)
+
+    def _take(self, data: frames.Data) -> None:
+        stop = data.offset + len(data.payload)
+        self._bytes.add(data.offset, stop)
+        if data.is_last:
+            self._end = stop
 
 
 class _StreamRules:

@@ -23,6 +23,7 @@ from surewire.core.trains import Address
 from surewire.crypto.checked import SUITE, TRAILER
 from surewire.crypto.crc32c import crc32c
 from surewire.errors import MalformedSegment
+from surewire.lab.proof.native_repair_rules import SentPieces
 from surewire.lab.proof.native_stream_rules import Half, Short
 from surewire.lab.proof.violations import Findings
 from surewire.native.paths import AMPLIFICATION
@@ -56,8 +57,10 @@ class _Conversation:
         self.proven: set[Address] = set()  # where the server knows that the client reads
         self.challenged: dict[bytes, Address] = {}  # by the server: data, and where it sent them
         own, peer = attempt.parameters, _read_parameters(attempt.hello.suite, welcome.message)
-        self.client = Half("client", findings, own=own, peer=peer)
-        self.server = Half("server", findings, own=peer, peer=own)
+        up = SentPieces("client", findings, window=0 if peer is None else peer.repair_window)
+        down = SentPieces("server", findings, window=0 if own is None else own.repair_window)
+        self.client = Half("client", findings, own=own, peer=peer, pieces=up, peer_pieces=down)
+        self.server = Half("server", findings, own=peer, peer=own, pieces=down, peer_pieces=up)
         self.most = {
             True: None if own is None else own.max_datagram,
             False: None if peer is None else peer.max_datagram,
