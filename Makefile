@@ -2,7 +2,7 @@
 # make demo       sends a file through an emulated bad network; DEMO_ARGS="--size 2M" passes options on
 # make test       runs all tests;                               PYTEST_ARGS="-k name" passes options on
 # make streamer-single  puts Streamer as one file, beside its tester, into build/streamer-single
-# make mutants    breaks the code in 136 ways, one at a time, and counts what the tests notice (long);
+# make mutants    breaks the code in some 180 ways, one at a time, and counts what the tests notice (long);
 #                 MUTANTS_ARGS="--only loss" chooses
 # make fuzz       2,000 random conversations in virtual time, each checked; FUZZ_ARGS="--seeds 100000 --minimize"
 # make matrix     every protocol on every scenario, against the table on record (docs/scenarios.md)

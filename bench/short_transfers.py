@@ -1,7 +1,7 @@
 """Short transfers over a path that does everything to datagrams, in virtual time: seconds, bytes, where the time goes.
 
     python bench/short_transfers.py [--seeds 30] [--first 1] [--bytes 1000000] [--scenario mixed-1mb] [--queue BYTES]
-                                    [--slow 5] [--sealed]
+                                    [--slow 5] [--sealed] [--no-sums]
 
 The path is a scenario's, `mixed-1mb` as a rule: 20 Mbit/s, 20 ms there and back, 10% lost, 5% doubled, 5% out of order
 and 2% damaged, each way. A transfer's time is the client's, from before its first datagram until it knows that the
@@ -25,7 +25,8 @@ from typing import NamedTuple
 
 from surewire.impair.scenario import Scenario
 from surewire.lab.scenario_files import load_scenario
-from surewire.lab.simulated.native_simulation import NativeSimulation
+from surewire.lab.simulated.native_simulation import ETHERNET, NativeSimulation
+from surewire.native.config import NativeConfig
 
 HEADERS = 28  # of IPv4 and UDP
 PAYLOAD_SHARE = 1440 / 1500  # of a full datagram on Ethernet
@@ -72,9 +73,9 @@ class Stopwatch:
         return tuple((stop - start) / 1e9 for start, stop in zip([0, *self.times], self.times, strict=False))
 
 
-def transfer(scenario: Scenario, nbytes: int, seed: int, *, sealed: bool) -> Row:
+def transfer(scenario: Scenario, nbytes: int, seed: int, config: NativeConfig, *, sealed: bool) -> Row:
     """Run one transfer."""
-    run = NativeSimulation(random.Random(seed).randbytes(nbytes), scenario, seed=seed, sealed=sealed)
+    run = NativeSimulation(random.Random(seed).randbytes(nbytes), scenario, seed=seed, config=config, sealed=sealed)
     watch = Stopwatch(run)
     began = run.network.now
     run.network.run(until=began + 120 * 10**9, stop=watch.look)
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--scenario", default="mixed-1mb", help="a name, or a file")
     parser.add_argument("--queue", type=int, help="bytes that may wait for the bottleneck, instead of the scenario's")
     parser.add_argument("--slow", type=int, default=5, help="print so many of the slowest")
+    parser.add_argument("--no-sums", action="store_true", help="the peer works out nothing: copies and repairs only")
     parser.add_argument("--sealed", action="store_true", help="as on a real path; takes three times as long")
     args = parser.parse_args()
     scenario = load_scenario(args.scenario)
@@ -136,7 +138,8 @@ def main() -> None:
         up, down = (replace(link, queue=args.queue) for link in (scenario.up, scenario.down))
         scenario = replace(scenario, up=up, down=down)
     seeds = range(args.first, args.first + args.seeds)
-    rows = [transfer(scenario, args.bytes, seed, sealed=args.sealed) for seed in seeds]
+    config = replace(ETHERNET, repair_window=0) if args.no_sums else ETHERNET
+    rows = [transfer(scenario, args.bytes, seed, config, sealed=args.sealed) for seed in seeds]
     show(rows, bound(scenario, args.bytes), args.slow)
 
 

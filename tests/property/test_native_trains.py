@@ -20,6 +20,7 @@ from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys, SendingKeys
 from surewire.native.packing import Packer, Part, Scratch
 from surewire.native.receiving import Receiving
+from surewire.native.recovering import Recovering
 from surewire.native.security import Protection
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
@@ -142,7 +143,7 @@ class Desk:
         transport = DEFAULT_TRANSPORT
         self.incoming = Incoming(transport)
         self.tracker = AckTracker(transport, TimerTable())
-        self.receiving = Receiving(self.incoming, self.tracker, self.counters)
+        self.receiving = Receiving(self.incoming, self.tracker, Recovering(1 << 20), self.counters)
         self.keys = ReceivingKeys(self.protection)
         if self.expected:
             self.tracker.on_received(self.expected - 1, self.expected, now=0)

@@ -45,6 +45,12 @@ class Cover:
         for level in self._levels:
             level.clear()
 
+    def leave_to_sums(self, end: int) -> None:
+        """Of all that is in flight at this end sums are sent: copies are for what is lost later."""
+        self._end = -1
+        self.reach(end)
+        self._spares = []
+
     @property
     def has_spares(self) -> bool:
         """True once `take_spares` was called for this end."""

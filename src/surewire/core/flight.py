@@ -5,7 +5,8 @@ known of the path and what the session allows. `Outbound` decides what goes out,
 finds losses, `ProbeTimer` breaks the silence, `Tail` hastens the end; each of them changes the flight by the few
 methods here.
 
-Invariant: every byte below `scoreboard.next_offset` is acknowledged, lost, or in a run of the log that is in flight.
+Invariant: every byte below `scoreboard.next_offset` is acknowledged, lost, in a run of the log that is in flight, or
+left to the sums of the block.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from surewire.core.delivery import DeliverySampler
 from surewire.core.loss import LossShare
 from surewire.core.pacer import Pacer
 from surewire.core.probing import Probing, TailEffort
+from surewire.core.repair_block import RepairBlock, RepairRun
 from surewire.core.rtt import RttEstimator
 from surewire.core.scoreboard import Scoreboard
 from surewire.core.send_rules import SendRules
@@ -26,7 +28,7 @@ from surewire.core.timers import TimerTable
 class OutboundStats:
     """Counters of the sending half."""
 
-    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_bytes", "spurious_segments")
+    __slots__ = ("lost_bytes", "probes", "reordered", "spurious_bytes", "spurious_segments", "sums")
 
     def __init__(self) -> None:
         self.lost_bytes = 0
@@ -34,6 +36,7 @@ class OutboundStats:
         self.spurious_bytes = 0  # in these
         self.reordered = 0
         self.probes = 0
+        self.sums = 0  # datagrams that carried sums of others
 
 
 class Flight:
@@ -41,6 +44,7 @@ class Flight:
 
     __slots__ = (
         "advanced_at",
+        "block",
         "config",
         "controller",
         "log",
@@ -78,6 +82,7 @@ class Flight:
         self.pacer = Pacer(segment=segment, now=now)
         self.probing = Probing(TailEffort(share=config.tail_effort, spared=config.tail_effort_spared))
         self.loss_share = LossShare()
+        self.block: RepairBlock | None = None  # of the end that was reached last, if sums of it are sent
         self.advanced_at = now  # when bytes that were missing were acknowledged, or nothing was missing, last
 
     @property
@@ -119,6 +124,50 @@ class Flight:
         self.pacer.on_sent(run.nbytes)
         return run
 
+    def transmit_sum(self, block: RepairBlock, *, now: int) -> RepairRun:
+        """Log a sum of datagrams of the block as sent."""
+        offset, nbytes = self.scoreboard.next_offset, block.segment
+        run = RepairRun(
+            first=self.log.next_number,
+            count=1,
+            offset=offset,
+            nbytes=nbytes,
+            segment=nbytes,
+            sent_at=now,
+            retransmission=True,
+            snapshot=self.sampler.snapshot(
+                offset,
+                offset + nbytes,
+                now=now,
+                bytes_in_flight=self.log.bytes_in_flight,
+                phase=self.controller.phase,
+            ),
+        )
+        run.block, run.halvings = block, block.tally.halvings(self.loss_share.share)
+        self.log.append(run)
+        self.pacer.on_sent(nbytes)
+        block.tally.on_sum_sent()
+        self.stats.sums += 1
+        return run
+
+    @property
+    def owes(self) -> bool:
+        """True when bytes that were lost are left to the sums of the block."""
+        if self.scoreboard.una >= self.scoreboard.next_offset:
+            return False
+        return self.block is not None and bool(self.block.owed)
+
+    def give_block_up(self) -> None:
+        """Let what of the block was lost go out again as everything does."""
+        block = self.block
+        if block is None or block.is_given_up:
+            return
+        block.is_given_up = True
+        for start, stop in block.owed:
+            self.scoreboard.on_lost(start, stop)
+        block.owed.clear()
+        block.symbols.clear()
+
     def on_lost(self, lost: list[SentRun], now: int) -> None:
         """Let the bytes of these runs, which the log has as lost, go out again; none of them: nothing happens."""
         if not lost:
@@ -129,8 +178,15 @@ class Flight:
         for run in lost:
             self.stats.lost_bytes += run.nbytes
             self.loss_share.take(lost=run.nbytes)
-            if is_at_end:
+            self.loss_share.on_lost(run.first, run.count)
+            is_owed = self.block is not None and self.block.on_lost(run)
+            if isinstance(run, RepairRun):
+                continue
+            if is_at_end and not is_owed:
                 self.probing.cover.on_lost(run)
             for low, high in self.probing.without_copies(run):
-                self.scoreboard.on_lost(low, high)
+                if is_owed and self.block is not None:
+                    self.block.owed.append((low, high))
+                else:
+                    self.scoreboard.on_lost(low, high)
         self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)

@@ -25,6 +25,7 @@ _SHARE = 8  # of a round trip that is waited at least
 _HASTY_SHARE = 32  # of it where there is nothing else to send: a repair for nothing costs its bytes, and nobody waits
 _EPOCH_ROUND_TRIPS = 16
 _MAX_ROUND_TRIPS = 2
+_BURSTS_KEPT = 512  # lost datagrams by which their bursts are judged, at most
 _SHARE_EPOCH = 256 << 10  # bytes: some 200 datagrams tell 1% of loss from none
 
 
@@ -114,11 +115,15 @@ class OvertakingWindow:
 
 
 class LossShare:
-    """Which share of the bytes sent is lost, by those whose fate was settled last: 256 kB to 512 kB of them."""
+    """Which share of the bytes sent is lost, by those whose fate was settled last: 256 kB to 512 kB of them; and how
+    many datagrams in a row.
+    """
 
-    __slots__ = ("_lost", "_lost_before", "_settled", "_settled_before")
+    __slots__ = ("_bursts", "_in_bursts", "_lost", "_lost_before", "_next", "_settled", "_settled_before")
 
     def __init__(self) -> None:
+        self._bursts = self._in_bursts = 0.0  # and datagrams lost in them, older ones for less
+        self._next = -1  # packet number after the last one that was lost
         self._settled = self._lost = 0  # bytes of this epoch, and of the one before it
         self._settled_before = self._lost_before = 0
 
@@ -129,6 +134,23 @@ class LossShare:
         if self._settled >= _SHARE_EPOCH:
             self._settled_before, self._lost_before = self._settled, self._lost
             self._settled = self._lost = 0
+
+    def on_lost(self, first: int, count: int) -> None:
+        """Datagrams with `count` numbers from `first` on are lost, none of them before one that was."""
+        self._bursts += first != self._next
+        self._in_bursts += count
+        self._next = first + count
+        if self._in_bursts >= _BURSTS_KEPT:
+            self._bursts, self._in_bursts = self._bursts / 2, self._in_bursts / 2
+
+    @property
+    def dispersion(self) -> float:
+        """Variance of how many are lost, to that of independent losses (>= 1): by the mean length of what is lost in
+        a row, as in the model of Gilbert (1960).
+        """
+        if not self._bursts:
+            return 1.0
+        return max(2 * self._in_bursts / self._bursts * (1 - self.share) - 1, 1.0)
 
     @property
     def share(self) -> float:

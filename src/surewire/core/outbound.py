@@ -85,6 +85,8 @@ class Outbound:
         """The runs of the next train, already in the log as sent at `now`; empty when nothing may go out now."""
         flight, board, rules = self._flight, self.scoreboard, self.rules
         flight.timers.cancel(_PACING)
+        if flight.block is not None:
+            self._tail.leave_block()
         if self._is_at_rest:
             flight.sampler.on_app_limited(bytes_in_flight=self.log.bytes_in_flight)
             return []
@@ -145,6 +147,13 @@ class Outbound:
         """Let a probe go out although nothing is missing: is the peer still there?"""
         self._flight.probing.due = 1
 
+    def repeat_end(self, *, now: int) -> SentRun | None:
+        """The end once more, in a datagram that leaves for something else, if it is short and the path loses."""
+        run = self._tail.repeat(now)
+        if run is not None:
+            self._probe_timer.arm(now)
+        return run
+
     def skip_number(self) -> int:
         """Use up a packet number for a datagram that carries no bytes of the stream, and return it."""
         number = self.log.next_number
@@ -160,6 +169,7 @@ class Outbound:
     def change_path(self, controller: CongestionController) -> None:
         """The peer is somewhere else: what was known of the path means nothing any more (RFC 9000 §9.4)."""
         self.controller = controller
+        self._flight.give_block_up()
         self.rtt.reset(self._flight.config.initial_rtt)
 
     @property

@@ -38,7 +38,8 @@ class ProbeTimer:
         flight, board = self._flight, self._flight.scoreboard
         is_waiting = flight.log.bytes_in_flight > 0
         if not is_waiting or board.una >= board.next_offset:  # copies may still be on their way
-            is_blocked = board.has_lost or (board.has_unsent and board.next_offset >= flight.rules.max_offset)
+            is_full = board.has_unsent and board.next_offset >= flight.rules.max_offset
+            is_blocked = is_full or board.has_lost or flight.owes
             if not is_blocked:
                 flight.timers.cancel(_PTO)
                 return

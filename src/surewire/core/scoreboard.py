@@ -14,7 +14,7 @@ from surewire.core.ranges import RangeSet
 class Scoreboard:
     """The sending side's books, in stream offsets."""
 
-    __slots__ = ("_acked", "_lost", "_pushed", "end_rides", "is_finished", "next_offset", "size", "una")
+    __slots__ = ("_acked", "_lost", "_pushed", "end_rides", "is_finished", "kept_from", "next_offset", "size", "una")
 
     def __init__(self, size: int | None) -> None:
         """Take the length of the stream in bytes, or None for one that grows until `finish`."""
@@ -24,6 +24,7 @@ class Scoreboard:
         self.end_rides = False  # the end mark may be sent in one piece with the bytes before it
         self.next_offset = 0  # all below has been sent at least once
         self.una = 0  # the lowest offset not acknowledged (RFC 9293's SND.UNA)
+        self.kept_from = 0  # bytes below may be gone, says whoever has them; at most `una`
         self._acked = RangeSet()
         self._lost = RangeSet()
 

@@ -33,8 +33,9 @@ class SendRules:
         max_offset: stream offset the peer's window ends at.
         may_finish_early: the end mark may be sent before all data are acknowledged.
         has_byte_acks: the peer acknowledges byte positions only.
-        has_spares: at the end of the stream, or of a file in it, what is in flight may be sent again before it is
-            asked for (see `tail`).
+        repair_window: at the end of the stream, or of a file in it, repairs may be sent before they are asked for
+            (see `tail`): sums of datagrams of at most so many bytes, by which the peer works out what was lost;
+            0: only copies of what is in flight. None: no repairs.
         peer_loss: share, 0..1, of what the peer sends that is lost, as far as it is known: the best guess of what
             the path loses where nothing of this stream was lost yet.
         is_end_prompt: the peer acknowledges the end mark as soon as it arrives, whatever it has to do with the data.
@@ -43,7 +44,6 @@ class SendRules:
 
     __slots__ = (
         "has_byte_acks",
-        "has_spares",
         "is_end_prompt",
         "max_ack_delay",
         "max_closing_pto",
@@ -55,6 +55,7 @@ class SendRules:
         "peer_loss",
         "ping_interval",
         "probe",
+        "repair_window",
         "segment",
         "silence_interval",
     )
@@ -71,7 +72,12 @@ class SendRules:
         self.max_rate: int | None = None
         self.may_finish_early = False
         self.has_byte_acks = True
-        self.has_spares = False
+        self.repair_window: int | None = None
         self.peer_loss = 0.0
         self.is_end_prompt = False
         self.max_closing_pto = config.max_closing_pto
+
+    @property
+    def has_spares(self) -> bool:
+        """True where repairs may be sent before they are asked for."""
+        return self.repair_window is not None

@@ -209,6 +209,11 @@ class SentLog:
         pages = self._pages[self._oldest :]
         return [run for page in pages for run in page.runs[page.oldest :] if run.state is _IN_FLIGHT]
 
+    def since_oldest(self) -> list[SentRun]:
+        """Every run from the oldest in flight on, whatever became of it. Costs as `in_flight` does."""
+        pages = self._pages[self._oldest :]
+        return [run for page in pages for run in page.runs[page.oldest :]] if self.oldest_in_flight() else []
+
     def find(self, number: int) -> SentRun | None:
         """The run that holds `number`, if it is still in the log, whatever became of it."""
         page = self._pages[max(bisect_right(self._page_firsts, number) - 1, 0)]

@@ -91,6 +91,8 @@ class Settling:
             spurious_bytes = sum(run.nbytes for run in spurious)
             stats.spurious_bytes += spurious_bytes
             flight.loss_share.take(lost=-spurious_bytes)
+        if flight.block is not None:
+            flight.block.on_acked(acked, spurious)
         outcomes, acked_bytes = [], 0
         for run in settled:
             if run.last < before and not flight.rules.has_byte_acks:
@@ -102,7 +104,7 @@ class Settling:
             acked_bytes += run.nbytes
         flight.loss_share.take(acked=acked_bytes)
         latest = echoed if echoed is not None and echoed in settled else settled[-1]
-        sent = settled[-1].snapshot.sent_from + settled[-1].stop
+        sent = settled[-1].snapshot.sent_from + settled[-1].offset + settled[-1].nbytes
         sample = flight.sampler.on_acked(settled, latest, now=now, shortest=rtt.smoothed_rtt // 2)
         lost = [] if flight.rules.has_byte_acks else self._detect_lost(now)
         flight.controller.on_ack(AckSample(now, sample, acked_bytes, sent, log.bytes_in_flight, outcomes))

@@ -5,7 +5,8 @@ costs a round trip to find and another to repair. So a little is spent before it
 `TailEffort`:
 
 - formats that probe by a ping (`Probe.PING`) repeat repairs, and ask early what has arrived;
-- those with `rules.has_spares`, at the end of what is waited for and on a path that is known to lose, send again what
+- those whose peer works out what is lost (`rules.repair_window`) send sums of what is in flight (`sums`);
+- others with `rules.has_spares`, at the end of what is waited for and on a path that is known to lose, send again what
   was sent last, once, the newest first: that is what the end waits for, and the rest is about to be acknowledged. Where
   so much is lost that copies would be lost, too, these are few. Repairs follow, as often as it takes that one of each
   arrives (`cover`). Then comes a word: a ping, or the last bytes themselves if they are as
@@ -27,6 +28,7 @@ from surewire.core.flight import Flight
 from surewire.core.rtt import GRANULARITY
 from surewire.core.send_rules import Probe
 from surewire.core.sent_log import SentRun
+from surewire.core.sums import Sums
 from surewire.core.timers import Timer
 
 # A name of its own: Python 3.11 takes longer to look up a member of an enumeration than to call a method.
@@ -45,10 +47,11 @@ _WORDS_A_ROUND_TRIP = 8  # so that the first comes when what was sent before it 
 class Tail:
     """Makes the copies, and the early pings."""
 
-    __slots__ = ("_flight", "_words", "_words_since")
+    __slots__ = ("_flight", "_sums", "_words", "_words_since")
 
     def __init__(self, flight: Flight) -> None:
         self._flight = flight
+        self._sums = Sums(flight)
         self._words = 0  # that left since something was acknowledged that was missing,
         self._words_since = 0  # at this time
 
@@ -57,6 +60,10 @@ class Tail:
         """True at the end of what is waited for, where copies of what is missing may go out."""
         flight, board = self._flight, self._flight.scoreboard
         return flight.is_at_end and not board.has_lost and flight.path_loss > 0
+
+    def leave_block(self) -> None:
+        """See `Sums.leave`."""
+        self._sums.leave()
 
     def on_repaired(self, start: int, stop: int) -> None:
         """Bytes [start, stop) were sent again, and there was nothing else to send."""
@@ -76,16 +83,25 @@ class Tail:
             return self._ask_early(now)
         if not self.is_open:
             return []
+        if self._sums.may_begin and not self._may_leave(
+            self._flight.rules.segment, rate=rate, allowance=allowance, window=window
+        ):
+            return []
+        block = self._sums.due()
+        if block is not None:
+            may_leave = self._may_leave(block.segment, rate=rate, allowance=allowance, window=window)
+            return [self._sums.send(block, now=now)] if may_leave else []
         copy = self._next_copy(now)
         if copy is None:
             return self._say_word(now)
-        length = copy[1] - copy[0]
-        if window < length:
-            return []  # an acknowledgment makes room
-        if allowance < length:
+        may_leave = self._may_leave(copy[1] - copy[0], rate=rate, allowance=allowance, window=window)
+        return [self._send_copy(*copy, now)] if may_leave else []
+
+    def _may_leave(self, length: int, *, rate: int, allowance: int, window: int) -> bool:
+        """True when so many bytes may go out now; else an acknowledgment makes room, or the pacer is waited for."""
+        if allowance < length <= window:
             self._flight.timers.arm(_PACING, self._flight.pacer.next_send_at(rate, waiting=length))
-            return []
-        return [self._send_copy(*copy, now)]
+        return length <= min(window, allowance)
 
     def _next_copy(self, now: int) -> tuple[int, int] | None:
         """What is worth a copy that there is budget for, at most a segment."""
@@ -126,10 +142,20 @@ class Tail:
             flight.timers.arm(_PACING, due)
             return []
         self._words += 1
-        piece = board.next_unacked(0, flight.rules.segment)
-        if piece is None or piece[1] - piece[0] > _WORD:
+        if self._short_end is None:
             return [flight.transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
-        return [flight.transmit(*piece, now=now, retransmission=True)]
+        return [flight.transmit(*self._short_end, now=now, retransmission=True)]
+
+    @property
+    def _short_end(self) -> tuple[int, int] | None:
+        """The lowest bytes that are missing, if they are as short as a word."""
+        piece = self._flight.scoreboard.next_unacked(0, self._flight.rules.segment)
+        return piece if piece is not None and piece[1] - piece[0] <= _WORD else None
+
+    def repeat(self, now: int) -> SentRun | None:
+        """The last bytes once more, where a datagram leaves anyway and they are so short that they cost nothing."""
+        piece = self._short_end if self.is_open else None
+        return None if piece is None else self._flight.transmit(*piece, now=now, retransmission=True)
 
     @property
     def _enough(self) -> int:

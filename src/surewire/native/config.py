@@ -38,6 +38,9 @@ class NativeConfig:
         congestion: the controller of what is sent.
         max_rate: bytes of the stream a second that are sent at most, whatever the controller allows; None: no limit.
         send_buffer: bytes written and not acknowledged that are kept, those of files not counted.
+        repair_window: bytes of the stream that are kept of what came last, where datagrams are missing, to work out
+            lost ones by sums of others; 0: the peer sends no sums. Three times as much is the most memory that takes,
+            while something is worked out.
         max_datagram: longest datagram that is searched for, 1,200..65,507.
         fixed_datagram: length of full datagrams, if it is not to be searched for.
         connection_id_prefix: what the ids that this side is addressed by begin with, 0..4 bytes: for load balancers.
@@ -51,6 +54,7 @@ class NativeConfig:
     congestion: Congestion = field(default_factory=Congestion)
     max_rate: int | None = None
     send_buffer: int = 16 << 20
+    repair_window: int = 4 << 20
     max_datagram: int = MOST_DATAGRAM
     fixed_datagram: int | None = None
     connection_id_prefix: bytes = b""
@@ -82,7 +86,7 @@ class NativeConfig:
         if len(self.connection_id_prefix) > 4:
             raise ConfigError("a prefix of connection ids has at most 4 bytes")
         least, most = self.wait_at_end
-        if self.send_buffer < 1 or self.keepalive < 1 or not 0 < least <= most:
+        if self.repair_window < 0 or self.send_buffer < 1 or self.keepalive < 1 or not 0 < least <= most:
             raise ConfigError("sizes and times are positive")
         if self.max_rate is not None and self.max_rate < 1:
             raise ConfigError("a limit of the rate is positive")

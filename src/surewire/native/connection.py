@@ -30,6 +30,7 @@ from surewire.native.opening import Agreement, ClientOpening, ServerOpening
 from surewire.native.packing import Scratch
 from surewire.native.paths import Paths
 from surewire.native.receiving import Receiving
+from surewire.native.recovering import Recovering
 from surewire.native.security import ClientSecurity, ServerSecurity
 from surewire.native.sending import Sending
 from surewire.native.silence import Silence
@@ -40,6 +41,7 @@ from surewire.wire.slots import Slots
 
 _UNSEALED = (State.CLOSED, State.SYN_SENT)  # no keys yet, or no more
 _WORN_OUT = "the peer acknowledges nothing that the present key has sealed, so it cannot be changed"
+_OF_REPAIR_WINDOW = 75  # per cent of it make a block at most: what is sent behind it is kept, too
 _PATH_FRAMES = (frames.PathChallenge, frames.PathResponse)
 
 
@@ -59,7 +61,8 @@ class Connection(ApplicationSide):
         self._timers = timers = TimerTable()
         self.counters = counters = Counters()
         sending = Sending(config, timers, counters, scratch or Scratch(), now=now)
-        receiving = Receiving(Incoming(config.transport), AckTracker(config.tracking, timers), counters)
+        recovering = Recovering(config.repair_window)
+        receiving = Receiving(Incoming(config.transport), AckTracker(config.tracking, timers), recovering, counters)
         super().__init__(StateMachine(SEALED), sending, receiving, Silence(config, timers, sending))
         self.config = config
         self.error: SurewireError | None = None  # why the connection ended, unless it ended well
@@ -304,7 +307,9 @@ class Connection(ApplicationSide):
     def _agree(self, agreement: Agreement, now: int) -> None:
         self._keys = Keys(agreement.keys, update_after=self.config.update_keys_after)
         self._silence.on_peer_patience(agreement.peer.idle_timeout_ns)
-        self._sending.outbound.rules.max_ack_delay = agreement.peer.max_ack_delay_ns
+        rules = self._sending.outbound.rules
+        rules.max_ack_delay = agreement.peer.max_ack_delay_ns
+        rules.repair_window = agreement.peer.repair_window * _OF_REPAIR_WINDOW // 100
         self._sending.start(
             self._keys.sending,
             agreement.peer_id,

@@ -48,6 +48,7 @@ def _parameters(config: NativeConfig, connection_id: bytes | None) -> bytes:
             idle_timeout_ns=transport.idle_timeout,
             connection_id=connection_id,
             max_ack_delay_ns=transport.max_ack_delay,
+            repair_window=config.repair_window,
         )
     )
 

@@ -51,6 +51,11 @@ class Outgoing:
         """Bytes that `write` would take."""
         return max(self._limit - self.held, 0)
 
+    @property
+    def kept_from(self) -> int:
+        """Bytes from this offset on can be read."""
+        return self._starts[self._first] if self._first < len(self._starts) else self.written
+
     def write(self, data: Buffer) -> int:
         """Take what there is room for; return how many bytes that was."""
         taken = min(len(data), self.room)
@@ -78,7 +83,7 @@ class Outgoing:
         self._starts.append(piece.start)
 
     def read_into(self, offset: int, views: Sequence[memoryview]) -> None:
-        """Fill the views, one after the other, with the stream's bytes from `offset` on.
+        """Fill the views, one after the other, with the stream's bytes from `offset` on, which are kept.
 
         Raises:
             SourceChanged: a file no longer has them.

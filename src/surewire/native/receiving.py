@@ -15,9 +15,11 @@ from surewire.core.trains import Buffer
 from surewire.errors import MalformedSegment
 from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys
+from surewire.native.recovering import Recovering
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
 from surewire.wire.native_datagram import KEY_PHASE, SHORT, restore_number
+from surewire.wire.native_repairs import Repair
 from surewire.wire.slots import Slots
 
 _OFFSET = Struct(">Q")
@@ -59,11 +61,13 @@ class Receiving:
         "counters",
         "incoming",
         "newest_is_new",
+        "recovering",
         "tracker",
     )
 
-    def __init__(self, incoming: Incoming, tracker: AckTracker, counters: Counters) -> None:
+    def __init__(self, incoming: Incoming, tracker: AckTracker, recovering: Recovering, counters: Counters) -> None:
         self.incoming = incoming
+        self.recovering = recovering
         self.tracker = tracker
         self.counters = counters
         self.newest_is_new = False  # the last call of `handle` saw a higher packet number than all before it
@@ -119,6 +123,8 @@ class Receiving:
         if index < stop:
             self._take_singly(slots, index, stop, keys, others, now)
         self._store(now)
+        if self.incoming.books.is_complete:
+            self.recovering.forget()
         counters.datagrams_received += self._opened
         forged = stop - first - self._opened
         counters.damaged += forged
@@ -203,6 +209,7 @@ class Receiving:
         is_new = run.first > tracker.largest or all(map(tracker.is_new, range(run.first, run.next)))
         if is_new and self.incoming.take(run.start, run.offset, pieces, is_last=False):
             tracker.on_received(run.first, run.next, now=now)
+            self._keep(run.first, run.start, pieces)
             self._unacknowledged += run.offset - run.start
             if self.incoming.books.size is not None:
                 tracker.make_due()  # it fills a hole, and the peer has nothing else to send until it knows
@@ -216,9 +223,15 @@ class Receiving:
                 self.counters.duplicates += 1
             elif self.incoming.take(offset, stop, [piece], is_last=False):
                 tracker.on_received(number, number + 1, now=now)
+                self._keep(number, offset, [piece])
             else:
                 self._refuse()
             offset = stop
+
+    def _keep(self, first: int, offset: int, pieces: list[Buffer]) -> None:
+        """These datagrams were taken; what was lost between them may be worked out by them."""
+        if self.recovering.wants(first, first + len(pieces)):
+            self.recovering.keep(first, offset, pieces)
 
     def _refuse(self) -> None:
         """Something was not taken: say what would be (RFC 9293 §3.10.7.4)."""
@@ -235,16 +248,39 @@ class Receiving:
         except MalformedSegment:
             self.counters.malformed += 1
             return
-        is_eliciting = False
-        for frame in found:
-            is_eliciting = is_eliciting or frames.is_ack_eliciting(frame)
-            if not isinstance(frame, frames.Data):
-                continue
-            stop = frame.offset + len(frame.payload)
-            if not self.incoming.take(frame.offset, stop, [frame.payload], is_last=frame.is_last):
+        last = found[-1] if found else None  # no other one can have bytes of the stream
+        if isinstance(last, frames.Data):
+            stop = last.offset + len(last.payload)
+            if not self.incoming.take(last.offset, stop, [last.payload], is_last=last.is_last):
                 self._refuse()
                 return
-            if frame.is_last:
+            if last.is_last:
                 self.tracker.make_due()  # the peer waits for nothing else
-        self.tracker.on_received(number, number + 1, now=now, is_eliciting=is_eliciting)
-        others.extend(frame for frame in found if not isinstance(frame, frames.Data))
+        elif isinstance(last, Repair) and not self._recover(number, last):
+            self.counters.malformed += 1
+            return
+        if self.recovering.wants(number, number + 1):
+            if isinstance(last, frames.Data):
+                self.recovering.keep_one(number, last.offset, last.payload, is_last=last.is_last)
+            else:
+                self.recovering.keep_one(number, 0, None, is_last=False)
+        self.tracker.on_received(number, number + 1, now=now, is_eliciting=any(map(frames.is_ack_eliciting, found)))
+        others.extend(frame for frame in found if not isinstance(frame, frames.Data | Repair))
+
+    def _recover(self, number: int, repair: Repair) -> bool:
+        """Take what a sum of datagrams makes known; False when there can be no such sum."""
+        books = self.incoming.books
+        if books.is_complete:
+            return True
+        try:
+            pieces = self.recovering.take(number, repair, position=books.contiguous)
+        except MalformedSegment:
+            return False
+        for offset, payload, is_last in pieces:
+            if self.incoming.take(offset, offset + len(payload), [payload], is_last=is_last):
+                self.counters.recovered_bytes += len(payload)
+            else:
+                self.counters.refused += 1
+        if pieces:
+            self.tracker.make_due()  # the peer waits for nothing else
+        return True

@@ -12,6 +12,7 @@ from collections import deque
 from surewire.core.congestion import CongestionController
 from surewire.core.outbound import Outbound
 from surewire.core.path_mtu import PathMtu
+from surewire.core.repair_block import RepairRun
 from surewire.core.rtt import RttEstimator
 from surewire.core.sent_log import SentRun
 from surewire.core.timers import Timer, TimerTable
@@ -26,6 +27,7 @@ from surewire.native.outgoing import Outgoing
 from surewire.native.packing import MAX_TRAIN_BYTES, Packer, Part, Scratch, parts_of
 from surewire.native.receiving import Receiving
 from surewire.native.statistics import ConnectionStats, Counters
+from surewire.native.summing import repair_frame
 from surewire.native.words import Words
 from surewire.wire import native_frames as frames
 
@@ -63,7 +65,7 @@ class Sending:
         rules.has_byte_acks = False
         rules.may_finish_early = True
         rules.is_end_prompt = True
-        rules.has_spares = True
+        rules.repair_window = 0
         rules.silence_interval = _SILENCE_INTERVAL
         rules.max_rate = config.max_rate
         self.outbound.scoreboard.end_rides = True
@@ -161,6 +163,7 @@ class Sending:
         self._largest_acked = max(self._largest_acked, ack.ranges[0][1] - 1)
         waiting = min((part.offset for part in self._parts), default=board.size) if self._parts else board.size
         self.stream.discard_acked(min(board.una, waiting))
+        board.kept_from = self.stream.kept_from
         if before != (board.una, outbound.log.largest_acked):
             is_long = outbound.log.bytes_in_flight != in_flight
             self.path_mtu.on_progress(now=now, size=self._full_size if is_long else 0)
@@ -223,6 +226,8 @@ class Sending:
             spurious=outbound.stats.spurious_segments,
             spurious_bytes=outbound.stats.spurious_bytes,
             probes=outbound.stats.probes,
+            sums=outbound.stats.sums,
+            recovered_bytes=counters.recovered_bytes,
             datagrams_sent=counters.datagrams_sent,
             datagrams_received=counters.datagrams_received,
             received_bytes=counters.received_bytes,
@@ -255,6 +260,9 @@ class Sending:
             if train is not None:
                 return train
             for run in self._poll_runs(receiving, now):
+                if isinstance(run, RepairRun):
+                    frame = repair_frame(run, self.outbound.scoreboard.size, self.stream.read_into)
+                    return self._counted(packer.datagram(run.first, frame, destination))
                 if run.retransmission:
                     self._counters.retransmitted_bytes += run.nbytes
                     is_again = True
@@ -337,6 +345,12 @@ class Sending:
         ack = receiving.acknowledgment(limit=limit, now=now) if receiving.tracker.is_pending else b""
         if not ack and not word:
             return None
+        run = None if word else self.outbound.repeat_end(now=now)
+        if run is not None:
+            self._counters.retransmitted_bytes += run.nbytes
+            (part,) = parts_of(run, 1)
+            size, read_into = self.outbound.scoreboard.size, self.stream.read_into
+            return self._counted(packer.datagram(run.first, ack, destination, run=part, size=size, read_into=read_into))
         number = self.outbound.skip_number()
         self._words.on_sent(word, number, now=now)
         return self._counted(packer.datagram(number, ack + word, destination))

@@ -15,6 +15,7 @@ class Counters:
         "duplicates",
         "malformed",
         "received_bytes",
+        "recovered_bytes",
         "refused",
         "retransmitted_bytes",
         "sent_bytes",
@@ -26,6 +27,7 @@ class Counters:
         self.retransmitted_bytes = 0  # bytes of the stream that were sent again
         self.datagrams_received = 0
         self.received_bytes = 0  # UDP payload of these
+        self.recovered_bytes = 0  # bytes of the stream worked out from sums of datagrams
         self.damaged = 0  # received, and not genuine
         self.malformed = 0  # genuine, but not what the format says
         self.duplicates = 0  # received again
@@ -50,6 +52,8 @@ class ConnectionStats(NamedTuple):
         retransmitted_bytes, lost_bytes: bytes of the stream that were sent again, and that were declared lost.
         spurious, spurious_bytes: segments declared lost that arrived after all, and their bytes of the stream.
         probes: probe timeouts.
+        sums: datagrams sent with sums of others, for what of these is lost.
+        recovered_bytes: bytes of the peer's stream that were lost, and worked out from such sums.
         datagrams_sent, datagrams_received, received_bytes: counts of this side.
         damaged, malformed, duplicates, refused: datagrams that brought nothing, see `Counters`.
         key_updates: changes of this side's key.
@@ -77,6 +81,8 @@ class ConnectionStats(NamedTuple):
     spurious: int
     spurious_bytes: int
     probes: int
+    sums: int
+    recovered_bytes: int
     datagrams_sent: int
     datagrams_received: int
     received_bytes: int

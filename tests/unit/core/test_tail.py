@@ -19,7 +19,7 @@ WORD_AFTER = RTT // 8
 def at_the_end(size: int = 24_000, *, share: float = 0.5, loses: bool = True, rate: int = 1_000_000) -> Sender:
     """A sender that has sent all, and a fifth of the first 5,000 bytes was lost (or nothing was)."""
     sender = Sender(size, window=5_000, rate=rate, config=TransportConfig(tail_effort=share))
-    sender.outbound.rules.has_spares = True
+    sender.outbound.rules.repair_window = 0
     sender.outbound.scoreboard.end_rides = True
     sender.drain()
     sender.now += RTT
@@ -38,7 +38,7 @@ def at_the_end(size: int = 24_000, *, share: float = 0.5, loses: bool = True, ra
 def at_an_end(size: int = 24_000) -> Sender:
     """The same of a stream that may go on."""
     sender = Sender(None, window=size, config=TransportConfig(tail_effort=0.5))
-    sender.outbound.rules.has_spares = True
+    sender.outbound.rules.repair_window = 0
     sender.outbound.scoreboard.extend(5_000)
     sender.drain()
     sender.now += RTT
@@ -79,7 +79,7 @@ def test_a_path_that_lost_nothing_gets_no_copies_and_no_words() -> None:
 def test_without_a_share_or_where_the_format_has_no_spares_nothing_is_copied() -> None:
     assert copies(tail(at_the_end(share=0.0))) == []
     sender = at_the_end()
-    sender.outbound.rules.has_spares = False
+    sender.outbound.rules.repair_window = None
     assert tail(sender) == []
 
 
@@ -224,11 +224,31 @@ def test_a_short_end_is_said_again_itself_where_the_path_is_known_to_lose(loss: 
     """A side that only receives knows that from what it misses; a few bytes count for no budget."""
     sender = Sender(0, config=TransportConfig(tail_effort=0.04))
     rules = sender.outbound.rules
-    rules.has_spares, rules.peer_loss = True, loss
+    rules.repair_window, rules.peer_loss = 0, loss
     assert spans(sender.poll()) == [(0, 1)]
     began = sender.now
     said = [(run.offset, run.nbytes, run.sent_at - began) for run in tail(sender)]
     assert said == [(0, 1, number * WORD_AFTER) for number in range(1, words + 1)]
+
+
+def test_a_short_end_rides_on_whatever_leaves_anyway_until_it_is_acknowledged() -> None:
+    sender = Sender(0, config=TransportConfig(tail_effort=0.04))
+    rules = sender.outbound.rules
+    rules.repair_window, rules.peer_loss = 0, 0.1
+    assert sender.outbound.repeat_end(now=sender.now) is None  # it has not been said yet
+    assert spans(sender.poll()) == [(0, 1)]
+    run = sender.outbound.repeat_end(now=sender.now)
+    assert run is not None and spans([run]) == [(0, 1)] and run.retransmission
+    rules.peer_loss = 0.0
+    assert sender.outbound.repeat_end(now=sender.now) is None
+    rules.peer_loss = 0.1
+    sender.now += RTT
+    sender.ack((run.first, run.first + 1), position=1)
+    assert sender.outbound.repeat_end(now=sender.now) is None
+
+
+def test_a_long_end_does_not() -> None:
+    assert at_the_end().outbound.repeat_end(now=0) is None
 
 
 def test_copies_are_the_application_s_rate_and_prove_no_loss_spurious() -> None:

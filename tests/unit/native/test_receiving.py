@@ -16,6 +16,7 @@ from surewire.native.config import DEFAULT_TRANSPORT
 from surewire.native.incoming import Incoming
 from surewire.native.keys import ReceivingKeys
 from surewire.native.receiving import Receiving
+from surewire.native.recovering import Recovering
 from surewire.native.security import Protection
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
@@ -36,7 +37,7 @@ class Desk:
         self.counters = Counters()
         self.incoming = Incoming(config)
         self.tracker = AckTracker(config, TimerTable())
-        self.receiving = Receiving(self.incoming, self.tracker, self.counters)
+        self.receiving = Receiving(self.incoming, self.tracker, Recovering(1 << 20), self.counters)
         self.keys = ReceivingKeys(self.protection)
 
     def datagram(self, number: int, body: bytes) -> bytes:

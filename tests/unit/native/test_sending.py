@@ -17,6 +17,7 @@ from surewire.native.incoming import Incoming
 from surewire.native.keys import SendingKeys
 from surewire.native.packing import Scratch
 from surewire.native.receiving import Receiving
+from surewire.native.recovering import Recovering
 from surewire.native.sending import Sending
 from surewire.native.statistics import Counters
 from surewire.wire import native_frames as frames
@@ -37,7 +38,7 @@ class Desk:
         self.counters = Counters()
         self.sending = Sending(config, self.timers, self.counters, scratch or Scratch(), now=self.now)
         self.tracker = AckTracker(config.transport, self.timers)
-        self.receiving = Receiving(Incoming(config.transport), self.tracker, self.counters)
+        self.receiving = Receiving(Incoming(config.transport), self.tracker, Recovering(0), self.counters)
         keys = SendingKeys(CheckedProtection(), update_after=None)
         self.sending.start(keys, b"the peer", most=most, window=window, now=self.now)
         self.sending.outbound.controller = FixedRate(rate=10**9, cwnd=10**7)
