@@ -65,7 +65,8 @@ class Doubling:
             self._on_round(ended, sample.now)
         if self._has_become_shorter():
             path.filter.forget_best()
-            path.window = self._left
+            delivered = path.filter.bandwidth * path.queue.base // NS_PER_S  # of a path that became faster, too
+            path.window = max(self._left, min(delivered, self._again_from))
             return Found.SHORTER_QUEUE
         return self._end(base, sample.now) if start.is_over_by else None
 

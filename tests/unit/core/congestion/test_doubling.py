@@ -17,10 +17,17 @@ RATE = BDP * S // RTT
 
 
 def acknowledge(
-    path: PathState, search: Doubling, *, acked: int = SEGMENT, lost: int = 0, rtt: int = RTT, is_end: bool = False
+    path: PathState,
+    search: Doubling,
+    *,
+    acked: int = SEGMENT,
+    lost: int = 0,
+    rtt: int = RTT,
+    is_end: bool = False,
+    rate: int = RATE,
 ) -> Found | None:
     """So many bytes arrive after this round trip, at the path's rate; the last ones of a round if `is_end`."""
-    path.filter.on_sample(RATE, is_app_limited=False)
+    path.filter.on_sample(rate, is_app_limited=False)
     for _ in range(8):
         search.start_up.on_rtt(rtt, sent_at=0)
     sample = make_sample(now=NOW, rate=RATE, outcomes=[PhaseOutcome(path.rounds.phase, acked, 0)])
@@ -73,18 +80,28 @@ def test_one_whose_round_trips_move_sooner_has_others_on_it() -> None:
     assert (path.window, path.queue.base) == (BDP, RTT)
 
 
-@pytest.mark.parametrize(("rtt", "found"), [(2 * RTT - 4 * MS, None), (2 * RTT - 6 * MS, Found.SHORTER_QUEUE)])
-def test_one_whose_round_trips_become_shorter_has_others_on_it_who_yield(rtt: int, found: Found | None) -> None:
-    """A path does not become shorter while it is asked whether it is longer: 5% of 100 ms are 5 ms."""
+@pytest.mark.parametrize(
+    ("rtt", "share", "left"), [(96, 1, 0), (94, 1, BDP), (94, 2, BDP), (94, 0.75, 3 * BDP // 4), (94, 0.1, BDP // 2)]
+)
+def test_one_whose_round_trips_become_shorter_has_others_on_it_who_yield(rtt: int, share: float, left: int) -> None:
+    """A path does not become shorter while it is asked whether it is longer: 5% of 100 ms are 5 ms.
+
+    As much is left as the path delivers, which may have become faster: no less than cuts have left, and no more than
+    there was before them.
+    """
     path = make_path()
     queue(path, RTT)
     path.window = BDP // 2
     search = Doubling(path, again_from=BDP)
     assert path.window == BDP
-    assert acknowledge(path, search, acked=BDP, rtt=2 * RTT) is None
-    assert acknowledge(path, search, rtt=rtt) is found
-    if found:
-        assert (path.window, path.queue.base) == (BDP // 2, RTT)  # what was left of it before it asked
+    rate = int(share * RATE)
+    assert acknowledge(path, search, acked=0, rtt=2 * RTT, rate=rate) is None
+    for _ in range(20):
+        path.filter.on_round()
+    found = acknowledge(path, search, acked=0, rtt=rtt * MS, rate=rate)
+    assert found is (Found.SHORTER_QUEUE if left else None)
+    if left:
+        assert (path.window, path.queue.base) == (left, RTT)
 
 
 def test_nothing_is_learned_of_losses_beside_others() -> None:
