@@ -114,7 +114,6 @@ class Leap:
             self.is_full = self.is_near  # no train tells more of so small a window
             self._begin(now, window)  # too little of it has come back to tell
             return 0
-        self._train = self._train or int(_TELLING_PART * window)  # the first window leaves as one
         self._answers += 1
         self._last = _Answer(sent_at, now, max(self._last.sent, sent))
         if self._answers == 1:
