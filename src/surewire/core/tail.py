@@ -20,6 +20,7 @@ Nothing is repeated while there are new bytes, or known losses: bulk pays for it
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import takewhile
 from math import ceil, log
 
@@ -41,19 +42,21 @@ _LOST_TWICE = 1  # segment expected to be lost with their copies: where more are
 _WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
 _ENOUGH = (2, MOST_UNDER_WAY)  # of the same segment, or words for each step that the end makes: at least and at most
 _SILENCED = 0.02  # so rarely all of them are lost, where as many as are allowed reach that
+_MOST_REPEATS = 32  # in datagrams that leave anyway: who takes none of these does not want it
 _WORDS_A_ROUND_TRIP = 8  # so that the first comes when what was sent before it can be told from what is late
 
 
 class Tail:
     """Makes the copies, and the early pings."""
 
-    __slots__ = ("_flight", "_sums", "_words", "_words_since")
+    __slots__ = ("_flight", "_repeats", "_sums", "_words", "_words_since")
 
     def __init__(self, flight: Flight) -> None:
         self._flight = flight
         self._sums = Sums(flight)
         self._words = 0  # that left since something was acknowledged that was missing,
         self._words_since = 0  # at this time
+        self._repeats = 0  # of the last bytes since then, in other datagrams
 
     @property
     def is_open(self) -> bool:
@@ -83,19 +86,19 @@ class Tail:
             return self._ask_early(now)
         if not self.is_open:
             return []
-        if self._sums.may_begin and not self._may_leave(
-            self._flight.rules.segment, rate=rate, allowance=allowance, window=window
-        ):
-            return []
-        block = self._sums.due()
+        may_leave = partial(self._may_leave, rate=rate, allowance=allowance, window=window)
+        sums = self._sums
+        if sums.is_new_end:
+            if sums.may_come and not may_leave(self._flight.rules.segment):
+                return []
+            sums.begin()
+        block = sums.due()
         if block is not None:
-            may_leave = self._may_leave(block.segment, rate=rate, allowance=allowance, window=window)
-            return [self._sums.send(block, now=now)] if may_leave else []
+            return [sums.send(block, now=now)] if may_leave(block.segment) else []
         copy = self._next_copy(now)
         if copy is None:
             return self._say_word(now)
-        may_leave = self._may_leave(copy[1] - copy[0], rate=rate, allowance=allowance, window=window)
-        return [self._send_copy(*copy, now)] if may_leave else []
+        return [self._send_copy(*copy, now)] if may_leave(copy[1] - copy[0]) else []
 
     def _may_leave(self, length: int, *, rate: int, allowance: int, window: int) -> bool:
         """True when so many bytes may go out now; else an acknowledgment makes room, or the pacer is waited for."""
@@ -132,10 +135,7 @@ class Tail:
     def _say_word(self, now: int) -> list[SentRun]:
         """Ask what has arrived, or say the last bytes again, a few times in the round trip after the last datagram."""
         flight, board = self._flight, self._flight.scoreboard
-        if self._words_since != flight.advanced_at:  # where long datagrams vanish, words would call for ever more
-            self._words_since = flight.advanced_at
-            self._words = 0
-        if self._words >= self._enough:
+        if self._words_so_far >= self._enough:
             return []
         due = flight.log.newest_sent_at + max(flight.rtt.smoothed_rtt // _WORDS_A_ROUND_TRIP, GRANULARITY)
         if now < due:
@@ -152,10 +152,23 @@ class Tail:
         piece = self._flight.scoreboard.next_unacked(0, self._flight.rules.segment)
         return piece if piece is not None and piece[1] - piece[0] <= _WORD else None
 
+    @property
+    def _words_so_far(self) -> int:
+        """Words since something that was missing was acknowledged: where long datagrams vanish, or nothing of ours is
+        acknowledged, they would call for ever more.
+        """
+        if self._words_since != self._flight.advanced_at:
+            self._words_since = self._flight.advanced_at
+            self._words = self._repeats = 0
+        return self._words
+
     def repeat(self, now: int) -> SentRun | None:
         """The last bytes once more, where a datagram leaves anyway and they are so short that they cost nothing."""
         piece = self._short_end if self.is_open else None
-        return None if piece is None else self._flight.transmit(*piece, now=now, retransmission=True)
+        if piece is None or self._words_so_far + self._repeats >= _MOST_REPEATS:
+            return None
+        self._repeats += 1
+        return self._flight.transmit(*piece, now=now, retransmission=True)
 
     @property
     def _enough(self) -> int:

@@ -65,6 +65,14 @@ class Sender:
             sent += self.poll()
         return sent
 
+    def pass_time(self, length: int = RTT) -> list[SentRun]:
+        """What goes out within `length` ns if nothing is heard (none is found lost within a round trip)."""
+        stop, sent = self.now + length, self.poll()
+        while (at := self.timers.deadline(Timer.PACING)) is not None and at < stop:
+            self.now = max(self.now, at)
+            sent += self.poll()
+        return sent
+
     def expire(self, timer: Timer) -> list[SentRun]:
         """Move the clock to the deadline of LOSS or PTO, act on it, and return what goes out."""
         at = self.timers.deadline(timer)

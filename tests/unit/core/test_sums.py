@@ -38,15 +38,6 @@ def ended(
     return sender
 
 
-def until(sender: Sender, length: int) -> list[SentRun]:
-    """What goes out within `length` ns, if nothing is heard meanwhile."""
-    stop, sent = sender.now + length, sender.poll()
-    while (at := sender.timers.deadline(Timer.PACING)) is not None and at < stop:
-        sender.now = max(sender.now, at)
-        sent += sender.poll()
-    return sent
-
-
 def sums(runs: list[SentRun]) -> list[RepairRun]:
     return [run for run in runs if isinstance(run, RepairRun)]
 
@@ -66,7 +57,7 @@ def retransmitted(runs: list[SentRun]) -> list[tuple[int, int]]:
 
 def test_as_many_sums_leave_as_it_takes_if_as_much_is_lost_as_usual() -> None:
     """Without a budget no more: a fifth of 60, and a fifth of the sums."""
-    runs = until(ended(share=0.0), RTT // 2)
+    runs = ended(share=0.0).pass_time(RTT // 2)
     assert len(sums(runs)) == 15 and retransmitted(runs) == []
     (block,) = {run.block for run in sums(runs)}
     assert (block.first, block.count, block.newest) == (1, FLIGHT, FLIGHT)
@@ -78,14 +69,14 @@ def test_out_of_the_budget_as_many_more_as_chance_may_ask_for() -> None:
     plain, generous, bursts = ended(share=0.0), ended(), ended()
     for number in range(2, 50, 12):
         bursts.outbound._flight.loss_share.on_lost(number, 6)
-    counts = [len(sums(until(sender, RTT // 2))) for sender in (plain, generous, bursts)]
+    counts = [len(sums(sender.pass_time(RTT // 2))) for sender in (plain, generous, bursts)]
     assert counts[0] == 15 and 25 <= counts[1] <= 40 and counts[2] > counts[1] + 15
 
 
 def test_sums_are_in_flight_and_leave_at_the_pace_of_everything_else() -> None:
     sender = ended()
     began, in_flight = sender.now, sender.outbound.log.bytes_in_flight
-    runs = sums(until(sender, RTT // 2))
+    runs = sums(sender.pass_time(RTT // 2))
     assert all(run.nbytes == run.segment == SEGMENT and run.retransmission for run in runs)
     assert sender.outbound.log.bytes_in_flight == in_flight + len(runs) * SEGMENT
     assert (len(runs) - 1) * SEGMENT <= 100 * SEGMENT + (runs[-1].sent_at - began) // 100
@@ -95,15 +86,15 @@ def test_sums_are_in_flight_and_leave_at_the_pace_of_everything_else() -> None:
 def test_sums_heed_the_window() -> None:
     sender = ended()
     sender.outbound.controller = FixedRate(rate=10_000_000, cwnd=sender.outbound.log.bytes_in_flight + 2_500)
-    assert len(sums(until(sender, RTT // 2))) == 2
+    assert len(sums(sender.pass_time(RTT // 2))) == 2
 
 
 def test_what_was_lost_is_left_to_them_and_what_is_short_follows() -> None:
     sender = ended(share=0.0)
-    first = len(sums(until(sender, RTT // 2)))
+    first = len(sums(sender.pass_time(RTT // 2)))
     lost = list(range(3, 33))  # half of the block, where a fifth was expected
     arrive(sender, *lost)
-    runs = until(sender, RTT // 2)
+    runs = sender.pass_time(RTT // 2)
     assert retransmitted(runs) == [] and not sender.outbound.scoreboard.has_lost
     loss = sender.outbound._flight.path_loss
     assert len(sums(runs)) == pytest.approx((len(lost) - first) / (1 - loss), abs=2)
@@ -111,7 +102,7 @@ def test_what_was_lost_is_left_to_them_and_what_is_short_follows() -> None:
 
 def test_the_peer_s_position_ends_it() -> None:
     sender = ended()
-    until(sender, RTT // 2)
+    sender.pass_time(RTT // 2)
     arrive(sender, 5, 6, 7)
     sender.ack((60, 61), position=SIZE + 1)
     assert sender.outbound.scoreboard.is_done
@@ -121,11 +112,11 @@ def test_the_peer_s_position_ends_it() -> None:
 def test_a_peer_that_does_not_work_it_out_gets_the_bytes() -> None:
     """Enough sums have arrived, and its position does not move: a few more, as its word may be lost."""
     sender = ended(share=0.0)
-    until(sender, RTT // 2)
+    sender.pass_time(RTT // 2)
     arrive(sender, 5, 6, 7)
     seen: list[int] = []
     for _ in range(12):
-        runs = until(sender, RTT // 2)
+        runs = sender.pass_time(RTT // 2)
         if retransmitted(runs):
             break
         seen.append(len(sums(runs)))
@@ -142,7 +133,7 @@ def test_sums_that_never_arrive_end_in_the_bytes_themselves() -> None:
     sender = ended(share=0.0)
     lost = [5]
     for _ in range(200):
-        runs = until(sender, RTT // 2) or sender.expire(Timer.PTO)
+        runs = sender.pass_time(RTT // 2) or sender.expire(Timer.PTO)
         lost += [run.first for run in sums(runs)]
         if retransmitted(runs):
             break
@@ -154,9 +145,9 @@ def test_sums_that_never_arrive_end_in_the_bytes_themselves() -> None:
 def test_after_an_outage_everything_is_sent_again() -> None:
     """Sums are for some of a block, and bring nothing at all until they bring everything."""
     sender = ended(share=0.0)
-    sent = len(sums(until(sender, RTT // 2)))
+    sent = len(sums(sender.pass_time(RTT // 2)))
     arrive(sender, *range(2, 45), *range(61, 61 + sent))
-    runs = until(sender, RTT // 2)
+    runs = sender.pass_time(RTT // 2)
     assert retransmitted(runs)[0][0] == 2 * SEGMENT
     assert sum(stop - start for start, stop in retransmitted(runs)[:43]) >= 43 * SEGMENT
 
@@ -165,7 +156,7 @@ def test_bytes_that_follow_come_before_the_sums_and_what_was_lost_before_them() 
     sender = ended(finished=False)
     board = sender.outbound.scoreboard
     board.push()
-    first = len(sums(until(sender, RTT // 4)))
+    first = len(sums(sender.pass_time(RTT // 4)))
     arrive(sender, 5, 6, *range(61, 61 + first))
     assert first and not board.has_lost
     board.extend(SIZE + 20 * SEGMENT)
@@ -177,27 +168,27 @@ def test_the_next_end_has_a_block_of_its_own_behind_the_one_before() -> None:
     sender = ended(finished=False)
     board = sender.outbound.scoreboard
     board.push()
-    (before,) = {run.block for run in sums(until(sender, RTT // 8))}
+    (before,) = {run.block for run in sums(sender.pass_time(RTT // 8))}
     board.extend(SIZE + 20 * SEGMENT)
     sender.poll()
     board.push()
-    blocks = {run.block for run in sums(until(sender, RTT // 8))}
+    blocks = {run.block for run in sums(sender.pass_time(RTT // 8))}
     assert before not in blocks and len(blocks) == 1
     assert blocks.pop().first > before.newest
 
 
 def test_without_an_end_or_a_window_or_a_loss_there_are_none() -> None:
     for sender in (ended(finished=False), ended(window=0), ended(loss=0.0)):
-        assert not sums(until(sender, RTT // 2))
+        assert not sums(sender.pass_time(RTT // 2))
 
 
 def test_a_few_datagrams_get_copies_as_ever() -> None:
-    assert [bool(sums(until(ended(flight=flight), RTT // 2))) for flight in (7, 8)] == [False, True]
+    assert [bool(sums(ended(flight=flight).pass_time(RTT // 2))) for flight in (7, 8)] == [False, True]
 
 
 def test_where_nothing_seems_to_be_lost_any_more_nothing_waits_for_sums() -> None:
     sender = ended(share=0.0)
-    until(sender, RTT // 2)
+    sender.pass_time(RTT // 2)
     arrive(sender, 5)
     sender.outbound._flight.loss_share.take(lost=-1 << 20)
     assert retransmitted(sender.poll())[0] == (5 * SEGMENT, 6 * SEGMENT)
@@ -205,7 +196,7 @@ def test_where_nothing_seems_to_be_lost_any_more_nothing_waits_for_sums() -> Non
 
 def test_another_path_has_no_use_for_them() -> None:
     sender = ended(share=0.0)
-    until(sender, RTT // 2)
+    sender.pass_time(RTT // 2)
     arrive(sender, 5, 9)
     sender.outbound.change_path(FixedRate(rate=10_000_000, cwnd=1 << 30))
     assert retransmitted(sender.poll()) == [(5 * SEGMENT, 6 * SEGMENT), (9 * SEGMENT, 10 * SEGMENT)]
@@ -215,17 +206,17 @@ def test_another_path_has_no_use_for_them() -> None:
 def test_a_block_fits_what_the_peer_keeps(window: int, count: int) -> None:
     """Whole trains, of ten here."""
     sender = ended(window=window)
-    runs = sums(until(sender, RTT // 2))
+    runs = sums(sender.pass_time(RTT // 2))
     assert {run.block.count for run in runs} == ({count} if count else set())
     assert all(run.block.newest == FLIGHT for run in runs)
 
 
 def test_a_block_is_no_longer_than_a_sum_can_name_and_than_can_be_worked_out() -> None:
     long = ended(loss=0.05, flight=5_000, window=1 << 24)
-    (block,) = {run.block for run in sums(until(long, RTT // 8))}
+    (block,) = {run.block for run in sums(long.pass_time(RTT // 8))}
     assert (block.count, block.newest) == (4_090, 5_000)
     lossy = ended(loss=0.3, flight=5_000, window=1 << 24)
-    (block,) = {run.block for run in sums(until(lossy, RTT // 8))}
+    (block,) = {run.block for run in sums(lossy.pass_time(RTT // 8))}
     assert block.count == 2_560
 
 
@@ -235,7 +226,7 @@ def test_bytes_that_nobody_has_any_more_are_no_part_of_it() -> None:
     for number in range(1, 21):
         sender.outbound.scoreboard.on_acked(number * SEGMENT, (number + 1) * SEGMENT)
     sender.outbound.scoreboard.kept_from = 21 * SEGMENT
-    (block,) = {run.block for run in sums(until(sender, RTT // 2))}
+    (block,) = {run.block for run in sums(sender.pass_time(RTT // 2))}
     assert block.first > 1 and block.sources[0].offset >= 21 * SEGMENT
 
 
@@ -244,7 +235,7 @@ def test_a_datagram_that_no_sum_has_room_for_is_sent_again() -> None:
     for segment in (SEGMENT - 100, SEGMENT + 1):
         sender = ended(share=0.0)
         sender.outbound.set_segment(segment)
-        assert sums(until(sender, RTT // 2))
+        assert sums(sender.pass_time(RTT // 2))
         arrive(sender, 5)
         assert retransmitted(sender.poll())[0][0] == 5 * SEGMENT
     last = ended(share=0.0)
@@ -253,7 +244,7 @@ def test_a_datagram_that_no_sum_has_room_for_is_sent_again() -> None:
     assert not short.on_lost(last.outbound.log.in_flight()[-1])  # with the end mark it has as many as others
     shorter = ended(share=0.0)
     shorter.outbound.set_segment(SEGMENT + 2)
-    assert sums(until(shorter, RTT // 2))
+    assert sums(shorter.pass_time(RTT // 2))
     arrive(shorter, 5)
     assert not retransmitted(shorter.poll())
 
@@ -263,21 +254,21 @@ def test_a_block_begins_when_a_sum_can_leave() -> None:
     sender = ended(share=0.0)
     controller = sender.outbound.controller
     sender.outbound.controller = FixedRate(rate=10_000_000, cwnd=sender.outbound.log.bytes_in_flight + SEGMENT - 1)
-    assert until(sender, RTT // 4) == []
+    assert sender.pass_time(RTT // 4) == []
     sender.now += RTT
     sender.ack((1, 11), position=11 * SEGMENT)
     sender.outbound.controller = controller
-    (block,) = {run.block for run in sums(until(sender, RTT // 4))}
+    (block,) = {run.block for run in sums(sender.pass_time(RTT // 4))}
     assert block.first == 11 and block.sources[0].offset == 11 * SEGMENT
 
 
 def test_where_datagrams_have_to_be_shorter_now_the_bytes_are_sent_again() -> None:
     """A sum is as long as they were."""
     sender = ended(share=0.0)
-    assert sums(until(sender, RTT // 2))
+    assert sums(sender.pass_time(RTT // 2))
     arrive(sender, 5)
     sender.outbound.set_segment(SEGMENT - 100)
-    runs = until(sender, RTT // 2)
+    runs = sender.pass_time(RTT // 2)
     assert retransmitted(runs)[:1] == [(5 * SEGMENT, 6 * SEGMENT)] and not sums(runs)
 
 
@@ -286,17 +277,17 @@ def test_pings_and_sums_of_the_end_before_that_are_lost_keep_nothing_waiting() -
     sender = ended(share=0.0, finished=False)
     board = sender.outbound.scoreboard
     board.push()
-    before = sums(until(sender, RTT // 8))
+    before = sums(sender.pass_time(RTT // 8))
     sender.outbound.ask()
     ping = sender.outbound.skip_number()
     board.extend(SIZE + 20 * SEGMENT)
     first = sender.outbound.log.next_number
     sender.poll()
     board.push()
-    assert {run.block.first for run in sums(until(sender, RTT // 8))} == {61}
+    assert {run.block.first for run in sums(sender.pass_time(RTT // 8))} == {61}
     arrive(sender, *(run.first for run in before), ping, first)
     for _ in range(20):
-        if retransmitted(until(sender, RTT // 2) or sender.expire(Timer.PTO)):
+        if retransmitted(sender.pass_time(RTT // 2) or sender.expire(Timer.PTO)):
             break
         arrive(sender, *(run.first for run in before), ping, first)
     else:
@@ -304,8 +295,8 @@ def test_pings_and_sums_of_the_end_before_that_are_lost_keep_nothing_waiting() -
 
 
 def test_rare_losses_need_many_datagrams_in_a_sum_and_many_losses_few() -> None:
-    rare = sums(until(ended(loss=0.02, flight=200), RTT // 8))
-    many = sums(until(ended(loss=0.3, flight=200), RTT // 8))
+    rare = sums(ended(loss=0.02, flight=200).pass_time(RTT // 8))
+    many = sums(ended(loss=0.3, flight=200).pass_time(RTT // 8))
     assert {run.halvings for run in rare} == {1}
     assert many[0].halvings == 2
     assert all(1 <= run.halvings <= 4 for run in many)
@@ -313,7 +304,7 @@ def test_rare_losses_need_many_datagrams_in_a_sum_and_many_losses_few() -> None:
 
 def test_a_late_arrival_is_one_less_to_make_up_for() -> None:
     sender = ended(share=0.0)
-    block = sums(until(sender, RTT // 2))[0].block
+    block = sums(sender.pass_time(RTT // 2))[0].block
     arrive(sender, 5, 6)
     lost = block.tally.lost
     sender.ack((5, 6), position=SEGMENT)
