@@ -37,8 +37,10 @@ class Cover:
 
     def reach(self, end: int) -> None:
         """This is the end now; what is known of another one means nothing."""
-        if end == self._end:
-            return
+        if end != self._end:
+            self._begin(end)
+
+    def _begin(self, end: int) -> None:
         self._end = end
         self._spares = None
         self._under_way.clear()
@@ -47,8 +49,7 @@ class Cover:
 
     def leave_to_sums(self, end: int) -> None:
         """Of all that is in flight at this end sums are sent: copies are for what is lost later."""
-        self._end = -1
-        self.reach(end)
+        self._begin(end)
         self._spares = []
 
     @property

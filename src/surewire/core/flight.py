@@ -21,7 +21,7 @@ from surewire.core.repair_block import RepairBlock, RepairRun
 from surewire.core.rtt import RttEstimator
 from surewire.core.scoreboard import Scoreboard
 from surewire.core.send_rules import SendRules
-from surewire.core.sent_log import SentLog, SentRun
+from surewire.core.sent_log import SentLog, SentRun, Snapshot
 from surewire.core.timers import TimerTable
 
 
@@ -113,9 +113,7 @@ class Flight:
             segment=segment,
             sent_at=now,
             retransmission=retransmission,
-            snapshot=self.sampler.snapshot(
-                start, stop, now=now, bytes_in_flight=self.log.bytes_in_flight, phase=self.controller.phase
-            ),
+            snapshot=self._snapshot(start, stop, now),
         )
         self.log.append(run)
         if self.scoreboard.una >= self.scoreboard.next_offset:
@@ -123,6 +121,10 @@ class Flight:
         self.scoreboard.on_sent(start, stop)
         self.pacer.on_sent(run.nbytes)
         return run
+
+    def _snapshot(self, start: int, stop: int, now: int) -> Snapshot:
+        in_flight = self.log.bytes_in_flight
+        return self.sampler.snapshot(start, stop, now=now, bytes_in_flight=in_flight, phase=self.controller.phase)
 
     def transmit_sum(self, block: RepairBlock, *, now: int) -> RepairRun:
         """Log a sum of datagrams of the block as sent."""
@@ -135,13 +137,7 @@ class Flight:
             segment=nbytes,
             sent_at=now,
             retransmission=True,
-            snapshot=self.sampler.snapshot(
-                offset,
-                offset + nbytes,
-                now=now,
-                bytes_in_flight=self.log.bytes_in_flight,
-                phase=self.controller.phase,
-            ),
+            snapshot=self._snapshot(offset, offset + nbytes, now),
         )
         run.block, run.halvings = block, block.tally.halvings(self.loss_share.share)
         self.log.append(run)
@@ -172,21 +168,22 @@ class Flight:
         """Let the bytes of these runs, which the log has as lost, go out again; none of them: nothing happens."""
         if not lost:
             return
-        is_at_end = self.is_at_end
+        is_at_end, block = self.is_at_end, self.block
         if is_at_end:
             self.probing.cover.reach(self.scoreboard.next_offset)
         for run in lost:
             self.stats.lost_bytes += run.nbytes
             self.loss_share.take(lost=run.nbytes)
             self.loss_share.on_lost(run.first, run.count)
-            is_owed = self.block is not None and self.block.on_lost(run)
+            is_left_to_sums = block is not None and block.on_lost(run)
             if isinstance(run, RepairRun):
                 continue
-            if is_at_end and not is_owed:
+            missing = self.probing.without_copies(run)
+            if block is not None and is_left_to_sums:
+                block.owed += missing
+                continue
+            if is_at_end:
                 self.probing.cover.on_lost(run)
-            for low, high in self.probing.without_copies(run):
-                if is_owed and self.block is not None:
-                    self.block.owed.append((low, high))
-                else:
-                    self.scoreboard.on_lost(low, high)
+            for low, high in missing:
+                self.scoreboard.on_lost(low, high)
         self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)

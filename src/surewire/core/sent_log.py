@@ -206,13 +206,13 @@ class SentLog:
 
     def in_flight(self) -> list[SentRun]:
         """Every run in flight, oldest first. Cost grows with the log: not for each acknowledgment of a big window."""
-        pages = self._pages[self._oldest :]
-        return [run for page in pages for run in page.runs[page.oldest :] if run.state is _IN_FLIGHT]
+        return [run for run in self.since_oldest() if run.state is _IN_FLIGHT]
 
     def since_oldest(self) -> list[SentRun]:
         """Every run from the oldest in flight on, whatever became of it. Costs as `in_flight` does."""
-        pages = self._pages[self._oldest :]
-        return [run for page in pages for run in page.runs[page.oldest :]] if self.oldest_in_flight() else []
+        if self.oldest_in_flight() is None:
+            return []
+        return [run for page in self._pages[self._oldest :] for run in page.runs[page.oldest :]]
 
     def find(self, number: int) -> SentRun | None:
         """The run that holds `number`, if it is still in the log, whatever became of it."""

@@ -42,14 +42,29 @@ class Sums:
         return block is not None and block.end == self._flight.scoreboard.next_offset
 
     @property
-    def may_begin(self) -> bool:
-        """True when this end may get a block at the next call of `due`.
-
-        That is to be when a sum can leave at once: later some of the bytes that it is made of may be gone.
+    def is_new_end(self) -> bool:
+        """True when this end was not looked at yet: `begin` is to be called, and when a sum can leave at once, if one
+        may come of it. Later some of the bytes that it is made of may be gone.
         """
-        flight = self._flight
-        is_long = flight.log.bytes_in_flight >= _LEAST  # else it is an end mark, or hardly more
-        return bool(flight.rules.repair_window) and is_long and flight.scoreboard.next_offset != self._end
+        return self._flight.scoreboard.next_offset != self._end
+
+    @property
+    def may_come(self) -> bool:
+        """True when a block may come of this end; not of an end mark, or hardly more."""
+        return bool(self._flight.rules.repair_window) and self._flight.log.bytes_in_flight >= _LEAST
+
+    def begin(self) -> None:
+        """Open a block for this end, if there is enough in flight and some of it will be lost."""
+        flight, board = self._flight, self._flight.scoreboard
+        self._end = board.next_offset
+        is_wide = board.next_offset - board.una > _MOST_SPAN
+        if not flight.rules.repair_window or not self._loss or flight.probing.count or is_wide:
+            return
+        runs = self._sources()
+        if sum(run.count for run in runs if run.nbytes and run.state is RunState.IN_FLIGHT) >= _LEAST:
+            flight.block = RepairBlock(runs, end=self._end, size=board.size, segment=flight.rules.segment)
+            self._newest = flight.block.newest
+            flight.probing.cover.leave_to_sums(self._end)
 
     def leave(self) -> None:
         """Give the block up if sums do not help or cannot be sent any more, or the stream has gone on since, or nothing
@@ -69,11 +84,7 @@ class Sums:
 
     def due(self) -> RepairBlock | None:
         """The block of which a sum should go out as soon as it may, or None."""
-        flight = self._flight
-        if flight.scoreboard.next_offset != self._end:
-            self._end = flight.scoreboard.next_offset
-            self._open(self._end)
-        block = flight.block
+        flight, block = self._flight, self._flight.block
         if block is None or block.is_given_up:
             return None
         may_spend = flight.probing.effort.may_spend(block.segment, sent_total=flight.log.sent_total)
@@ -96,17 +107,6 @@ class Sums:
         if not block.tally.is_short(self._loss):
             flight.probing.effort.spend(block.segment)
         return flight.transmit_sum(block, now=now)
-
-    def _open(self, end: int) -> None:
-        flight, board = self._flight, self._flight.scoreboard
-        is_wide = board.next_offset - board.una > _MOST_SPAN
-        if not flight.rules.repair_window or not self._loss or flight.probing.count or is_wide:
-            return
-        runs = self._sources()
-        if sum(run.count for run in runs if run.nbytes and run.state is RunState.IN_FLIGHT) >= _LEAST:
-            flight.block = RepairBlock(runs, end=end, size=board.size, segment=flight.rules.segment)
-            self._newest = flight.block.newest
-            flight.probing.cover.leave_to_sums(end)
 
     def _sources(self) -> list[SentRun]:
         """The newest runs, as many as a block and the peer's memory hold and as are still there to be read."""

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surewire.core import sums
 from surewire.core.repair_block import RepairBlock, RepairRun
 from surewire.core.sent_log import RunState, SentRun, Snapshot
 from surewire.errors import MalformedSegment
 from surewire.native.recovering import Recovered, Recovering
 from surewire.native.summing import repair_frame
 from surewire.wire import native_frames as frames
+from surewire.wire import native_repairs
 from surewire.wire.native_repairs import Repair
 
 SIZE = 20
@@ -147,6 +149,11 @@ def test_offsets_are_restored_by_the_position() -> None:
             recovering.keep_one(number, far + offset, payload, is_last=number == stream.numbers[-1])
     found = [piece for number in range(30, 34) for piece in recovering.take(*stream.sum(number), position=far + 40)]
     assert [piece.offset for piece in found] == [far + 40]
+
+
+def test_the_core_makes_no_block_that_a_sum_cannot_name() -> None:
+    """It knows no wire format, so the limits stand there once more."""
+    assert (sums.MOST_NUMBERS, sums.MOST_BACK) == (native_repairs.MAX_BLOCK, native_repairs.MAX_BACK)
 
 
 def test_without_a_gap_nothing_is_kept_and_long_after_one_neither() -> None:

@@ -11,6 +11,7 @@ REPAIRs that arrived, added up in some way, less the datagrams that arrived. A r
 
 from __future__ import annotations
 
+from surewire.core.erasure import indices
 from surewire.errors import MalformedSegment
 from surewire.lab.proof.violations import Findings
 from surewire.wire import native_frames as frames
@@ -56,7 +57,7 @@ class SentPieces:
         if nbytes > self._window:
             self._add(f"number {number} is a sum over {nbytes} bytes, the peer keeps {self._window}", now)
         total = 0
-        for one in bits(participants(number, repair.numbers, repair.halvings) << start):
+        for one in indices(participants(number, repair.numbers, repair.halvings) << start):
             total ^= self.symbol(one, len(repair.symbol))
         if total != int.from_bytes(repair.symbol, "big"):
             self._add(f"number {number} is not the sum of what was sent from {start} to {block[-1]}", now)
@@ -153,13 +154,3 @@ def has_block(number: int, repair: Repair) -> bool:
         return block_start(number, repair) >= 0
     except MalformedSegment:
         return False
-
-
-def bits(numbers: int) -> list[int]:
-    """The numbers in a set."""
-    found = []
-    while numbers:
-        lowest = numbers & -numbers
-        found.append(lowest.bit_length() - 1)
-        numbers ^= lowest
-    return found
