@@ -11,6 +11,13 @@ are a fixed block and GF(2), as Python adds integers of a datagram's size in a f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from itertools import compress
+from operator import xor
+
+_AS_TRUTH = bytes.maketrans(b"01", b"\0\1")
+
 
 class Equations:
     """What is known of the unknown symbols of a block: rows in echelon form, one for each leading symbol."""
@@ -58,6 +65,11 @@ class Equations:
                 total ^= found[index]
             found[leading - 1] = total
         return found
+
+
+def add_up(mask: int, symbols: Sequence[int], total: int = 0) -> int:
+    """`total` and those of the symbols whose bits are set in `mask`, which has no bit beyond them, added up."""
+    return reduce(xor, compress(symbols, f"{mask:b}"[::-1].encode().translate(_AS_TRUTH)), total)
 
 
 def indices(mask: int) -> list[int]:

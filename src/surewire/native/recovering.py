@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
-from surewire.core.erasure import Equations, indices
+from surewire.core.erasure import Equations, add_up
 from surewire.core.trains import Buffer
 from surewire.errors import MalformedSegment
 from surewire.wire.native_repairs import (
@@ -86,10 +86,11 @@ class _Block:
         self.count = count
         self.length = length  # of a symbol, bytes
         self.seen = seen  # times that something had been kept up to now
-        self.known = dict(chain.from_iterable(each.symbols(length, first, first + count) for each in kept))
+        self.known = [0] * count  # symbols, as far as they are known
         unknown = (1 << count) - 1
-        for index in self.known:
-            unknown ^= 1 << index
+        for index, symbol in chain.from_iterable(each.symbols(length, first, first + count) for each in kept):
+            self.known[index] = symbol
+            unknown &= ~(1 << index)
         self.equations = Equations(unknown)
         missing = unknown.bit_count()
         self.sums_left = missing + _SPARE_SUMS
@@ -114,9 +115,7 @@ class _Block:
 
     def add_sum(self, mask: int, total: int) -> bool:
         """A sum of the datagrams in `mask` arrived; False: it contradicts what is known."""
-        for index in indices(mask & ~self.equations.unknown):
-            total ^= self.known[index]
-        return self.equations.add(mask & self.equations.unknown, total)
+        return self.equations.add(mask & self.equations.unknown, add_up(mask, self.known, total))
 
 
 class Recovering:

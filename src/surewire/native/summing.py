@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from surewire.core.erasure import indices
+from surewire.core.erasure import add_up
 from surewire.core.repair_block import RepairBlock, RepairRun, Source
 from surewire.wire.native_repairs import SYMBOL_HEAD_SIZE, emit_repair, emit_symbol, participants
 
@@ -21,12 +21,10 @@ def repair_frame(run: RepairRun, size: int, read_into: ReadInto) -> bytes:
     Raises:
         SourceChanged: bytes to send are no longer there.
     """
-    block, total = run.block, 0
+    block = run.block
     if not block.symbols:
         block.symbols = _symbols(block, size, read_into)
-    symbols = block.symbols
-    for index in indices(participants(run.first, block.count, run.halvings)):
-        total ^= symbols[index]
+    total = add_up(participants(run.first, block.count, run.halvings), block.symbols)
     symbol = total.to_bytes(SYMBOL_HEAD_SIZE + block.segment, "big")
     return emit_repair(run.first - block.newest, block.count, run.halvings, symbol)
 

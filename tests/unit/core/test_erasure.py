@@ -9,7 +9,7 @@ from operator import xor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surewire.core.erasure import Equations, indices
+from surewire.core.erasure import Equations, add_up, indices
 
 
 def total(symbols: list[int], mask: int) -> int:
@@ -32,6 +32,12 @@ def rank(masks: list[int]) -> int:
 @given(st.integers(0, (1 << 80) - 1))
 def test_indices_are_the_set_bits_ascending(mask: int) -> None:
     assert indices(mask) == [index for index in range(80) if mask >> index & 1]
+
+
+@given(st.data(), st.lists(st.integers(0, 1 << 20), max_size=70), st.integers(0, 1 << 20))
+def test_those_that_the_mask_names_are_added_up(data: st.DataObject, symbols: list[int], start: int) -> None:
+    mask = data.draw(st.integers(0, (1 << len(symbols)) - 1))
+    assert add_up(mask, symbols, start) == start ^ total(symbols, mask)
 
 
 @given(st.data(), st.integers(1, 12))
