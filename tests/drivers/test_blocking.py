@@ -111,8 +111,8 @@ def test_a_deadline_is_kept_under_a_flood() -> None:
         session.deadline = time.monotonic_ns()
 
         def flood() -> int | None:
-            for _ in range(50):
-                other.sendto(b"x", udp.address)
+            for size in range(1, 51):  # each is longer than the one before, so none joins another
+                other.sendto(b"x" * size, udp.address)
             return None
 
         closed = BlockingDriver(session, udp, on_event=lambda event: None, on_turn=flood).run()

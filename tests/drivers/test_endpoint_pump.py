@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from surewire.core.trains import Address, Buffer, Train
+from surewire.core.units import NS_PER_S, NS_PER_US
 from surewire.drivers.endpoint_pump import READS_PER_TURN, TRAINS_PER_TURN, EndpointPump
 from surewire.drivers.udp import UdpSocket
 from tests.drivers.fake_udp import LOCALHOST, PEER, FakeRaw
@@ -16,6 +17,8 @@ from tests.drivers.fake_udp import LOCALHOST, PEER, FakeRaw
 
 class FakeEndpoint:
     """Notes what it is told, and has the trains and the deadline that it is given."""
+
+    asked_at = 0
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
@@ -92,7 +95,8 @@ def test_a_refusal_is_told(room: Room) -> None:
 
 
 def test_a_turn_reads_no_more_than_its_bound(room: Room) -> None:
-    room.raw.reads.extend((b"x", [], PEER) for _ in range(READS_PER_TURN + 1))
+    # Each is longer than the one before, so none joins another.
+    room.raw.reads.extend((b"x" * size, [], PEER) for size in range(1, READS_PER_TURN + 2))
     room.pump.receive()
     assert len(room.endpoint.told) == READS_PER_TURN
     room.pump.receive()
@@ -162,3 +166,15 @@ def test_a_datagram_that_is_too_long_for_the_interface_is_told() -> None:
     room.queue(b"x" * 2000)
     room.pump.send()
     assert room.endpoint.told == [("too long", 2000, PEER)]
+
+
+def test_a_steady_bulk_may_gather_until_something_is_asked(room: Room) -> None:
+    assert room.pump.patience() == 0
+    for size in range(1, 65):
+        room.now += 120 * NS_PER_US
+        room.raw.reads.append((b"x" * (1000 + size), [], PEER))
+        room.pump.receive()
+    room.endpoint.asked_at = room.now - NS_PER_S
+    assert room.pump.patience() == 7 * 120 * NS_PER_US
+    room.endpoint.asked_at = room.now
+    assert room.pump.patience() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -66,6 +67,24 @@ def test_room_in_the_socket_ends_a_sleep_but_not_twice_for_nothing(sleeper: Slee
     sleeper.sleep(LONG, writable=True)
 
 
+def test_datagrams_gather_for_as_long_as_they_may(sleeper: Sleeper, udp: UdpSocket) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"x", udp.address)
+        began = time.monotonic_ns()
+        sleeper.sleep(LONG, writable=False, gather=30 * NS_PER_MS)
+        assert time.monotonic_ns() - began >= 30 * NS_PER_MS
+        sleeper.sleep(NS_PER_MS, writable=False, gather=LONG)  # no longer than the sleep
+        sleeper.sleep(0, writable=False, gather=LONG)
+        sleeper.sleep(LONG, writable=True, gather=LONG)  # the socket takes more
+
+
+def test_a_word_ends_a_sleep_in_which_datagrams_gather(sleeper: Sleeper) -> None:
+    timer = threading.Timer(0.02, sleeper.wake)
+    timer.start()
+    sleeper.sleep(LONG, writable=False, gather=LONG)
+    timer.join()
+
+
 def test_high_descriptors_can_be_watched() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1200:
@@ -80,6 +99,7 @@ def test_high_descriptors_can_be_watched() -> None:
             assert udp.fileno() >= 1024
             sleeper.sleep(NS_PER_MS, writable=False)
             sleeper.sleep(LONG, writable=True)
+            sleeper.sleep(NS_PER_MS, writable=False, gather=NS_PER_MS)
             sleeper.wake()
             sleeper.sleep(LONG, writable=False)
             sleeper.close()

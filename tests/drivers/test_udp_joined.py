@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 
 import pytest
 
 from surewire.core.trains import Train
 from surewire.drivers.udp import MAX_SEGMENTS, UdpSocket
+from surewire.drivers.udp_options import IP_PKTINFO, SOL_UDP, UDP_GRO, ControlMessage
+from tests.drivers.fake_udp import PEER, FakeRaw
 
 LOOPBACK = ("127.0.0.1", 0)
 
@@ -22,6 +25,12 @@ def receiver() -> Iterator[UdpSocket]:
 def send(sender: UdpSocket, to: UdpSocket, *datagrams: bytes) -> None:
     for datagram in datagrams:
         assert sender.send(Train([datagram], max(len(datagram), 1), len(datagram), to.address))
+
+
+def asked_at(host: str) -> list[ControlMessage]:
+    """What the kernel says of a datagram that came to this address of ours."""
+    address = socket.inet_aton(host)
+    return [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=I4s4s", 1, address, address))]
 
 
 def received(receiver: UdpSocket, count: int) -> list[tuple[list[bytes], tuple[str, int]]]:
@@ -97,3 +106,37 @@ def test_an_empty_datagram_between_is_skipped(receiver: UdpSocket) -> None:
         send(sender, receiver, b"c" * 10)
         assert [piece for pieces, _ in received(receiver, 3) for piece in pieces] == [b"a" * 10, b"b" * 10, b"c" * 10]
         assert receiver.stats.datagrams_received == 4
+
+
+def test_what_the_kernel_has_joined_is_not_joined_any_further() -> None:
+    """It says of how many bytes they are, with the read: shorter ones do not end those that were read before."""
+    raw = FakeRaw()
+    joined: list[ControlMessage] = [(SOL_UDP, UDP_GRO, struct.pack("=i", 2))]
+    raw.reads.extend([(b"a" * 8, [], PEER), (b"b" * 8, [], PEER), (b"ccdde", joined, PEER)])
+    udp = UdpSocket(LOOPBACK, raw=raw)
+    assert udp.stats.coalescing
+    reads = [udp.receive(), udp.receive()]
+    assert [(None if each is None else each.stride) for each in reads] == [8, 2]
+    assert udp.stats.datagrams_received == 5 and udp.stats.receive_calls == 3
+
+
+def test_who_a_kept_one_is_from_is_learnt_with_it() -> None:
+    """On a socket for all addresses, answers leave from the one that was asked: for each peer another."""
+    raw = FakeRaw(host="0.0.0.0")
+    here, there = ("192.0.2.1", "192.0.2.2")
+    other = ("192.0.2.9", 5000)
+    raw.reads.extend([(b"a", asked_at(here), PEER), (b"b", asked_at(there), other)])
+    udp = UdpSocket(("0.0.0.0", 0), raw=raw)
+    assert udp.receive() is not None and udp.receive() is not None
+    assert (udp.local_address(PEER)[0], udp.local_address(other)[0]) == (here, there)
+
+
+def test_what_has_been_seen_to_be_empty_is_not_asked_again(receiver: UdpSocket) -> None:
+    with UdpSocket(LOOPBACK) as sender:
+        send(sender, receiver, b"a")
+        assert received(receiver, 1) == [([b"a"], sender.address)]
+        send(sender, receiver, b"b")
+        assert receiver.receive() is None
+        assert receiver.receive() is not None
+        send(sender, receiver, b"c")
+        assert received(receiver, 1) == [([b"c"], sender.address)]  # who has waited is not told so

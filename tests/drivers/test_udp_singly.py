@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from typing import Any
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from surewire.core.trains import Train
 from surewire.drivers.udp import UdpSocket
+from surewire.drivers.udp_options import SOL_UDP, UDP_GRO, ControlMessage
 from tests.drivers.fake_udp import LOCALHOST, PEER, FakeRaw
 
 OTHER = ("192.0.2.8", 4001)
@@ -60,18 +62,36 @@ def test_a_train_leaves_as_its_datagrams_would(kinds: list[str], rest: int, room
     assert together[1] == singly[1]
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.sampled_from([0, 0, 0, 0, errno.ECONNREFUSED]))))
-def test_what_is_read_together_is_what_came(arrivals: list[tuple[int, bool, int]]) -> None:
-    raw = FakeRaw(has_segment=False)
+def joined(size: int, count: int) -> list[ControlMessage]:
+    """What the kernel says with a read of `count` datagrams of so many bytes."""
+    return [(SOL_UDP, UDP_GRO, struct.pack("=i", size))] if count > 1 else []
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.sampled_from([1, 1, 1, 2, 3]),
+            st.booleans(),
+            st.sampled_from([0, 0, 0, 0, errno.ECONNREFUSED, errno.EAGAIN]),
+        )
+    ),
+    st.booleans(),
+)
+def test_what_is_read_together_is_what_came(arrivals: list[tuple[int, int, bool, int]], has_joined: bool) -> None:
+    """Whether the kernel joins none, or now and then some that come together, or there is nothing for a moment."""
+    raw = FakeRaw(has_segment=has_joined)
     udp = UdpSocket(LOCALHOST, raw=raw)
-    expected = []
-    for at, (size, is_other, code) in enumerate(arrivals):
+    expected, total = [], 0
+    for at, (size, together, is_other, code) in enumerate(arrivals):
         source = OTHER if is_other else PEER
+        count = together if has_joined and size else 1
         if code:
             raw.reads.append(code)
-        raw.reads.append((bytes([at % 256]) * size, [], source))
+        raw.reads.append((bytes([at % 256]) * size * count, joined(size, count), source))
         if size:
-            expected.append((bytes([at % 256]) * size, source))
+            expected += [(bytes([at % 256]) * size, source)] * count
+        total += count
     found = []
     while raw.reads or udp.holds_datagram:
         received = udp.receive()
@@ -81,6 +101,6 @@ def test_what_is_read_together_is_what_came(arrivals: list[tuple[int, bool, int]
                 (whole[at : at + received.stride], received.source) for at in range(0, len(whole), received.stride)
             ]
     assert found == expected
-    assert udp.stats.datagrams_received == len(arrivals)
-    assert udp.stats.bytes_received == sum(size for size, _, _ in arrivals)
-    assert udp.stats.refusals == sum(code != 0 for _, _, code in arrivals)
+    assert udp.stats.datagrams_received == total
+    assert udp.stats.bytes_received == sum(len(each) for each, _ in expected)
+    assert udp.stats.refusals == sum(code == errno.ECONNREFUSED for _, _, _, code in arrivals)

@@ -28,7 +28,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from surewire.core.state import State
 from surewire.core.units import NS_PER_S
@@ -51,6 +51,14 @@ _NEVER = 1 << 62
 
 # What a verb may raise without having left anything half done.
 _ORDERLY = (SurewireError, TimeoutError, TypeError)
+
+
+class _Rest(NamedTuple):
+    """A sleep: how long at most, whether it ends as the socket takes more, how long datagrams may gather; ns."""
+
+    pause: int
+    writable: bool
+    gather: int
 
 
 class _Role:
@@ -190,9 +198,9 @@ class EndpointDriver:
                     self._wait_for_driver(subject, deadline)
                 self._role.turns += 1
                 with self:
-                    pause, writable = self._prepare_sleep(deadline)
+                    rest = self._prepare_sleep(deadline)
             while True:
-                self._sleeper.sleep(pause, writable=writable)
+                self._sleep(rest)
                 with self.lock, self:
                     self._receive()
                     try:
@@ -205,7 +213,7 @@ class EndpointDriver:
                     self._send()
                     if result is not None:
                         return result
-                    pause, writable = self._prepare_sleep(deadline)
+                    rest = self._prepare_sleep(deadline)
         finally:
             if has_role:
                 with self.lock:
@@ -258,11 +266,14 @@ class EndpointDriver:
         due = self._pump.deadline()
         return _NEVER if due is None else due
 
-    def _prepare_sleep(self, deadline: int) -> tuple[int, bool]:
-        """How long to sleep, ns, and whether to watch for room in the socket; from now on others have to wake us."""
+    def _prepare_sleep(self, deadline: int) -> _Rest:
+        """What the driver's sleep is to be; from now on others have to wake it."""
         due = 0 if self._has_news else min(self._due(), deadline)
         self._role.sleeps_until = max(due, 1)
-        return due - self.now(), self._pump.is_blocked
+        return _Rest(due - self.now(), self._pump.is_blocked, self._pump.patience())
+
+    def _sleep(self, rest: _Rest) -> None:
+        self._sleeper.sleep(rest.pause, writable=rest.writable, gather=rest.gather)
 
     def _receive(self) -> None:
         self._role.sleeps_until = 0
@@ -381,8 +392,8 @@ class EndpointDriver:
                     if not (self._is_kept or self.endpoint.connections):
                         return
                     self._has_news = False  # it waits for nothing
-                    pause, writable = self._prepare_sleep(_NEVER)
-                self._sleeper.sleep(pause, writable=writable)
+                    rest = self._prepare_sleep(_NEVER)
+                self._sleep(rest)
                 with self.lock, self:
                     self._receive()
         except Aborted:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from surewire.core.trains import Address, Buffer, Train
+from surewire.drivers.gathering import Gathering
 from surewire.drivers.udp import UdpSocket
 
 READS_PER_TURN = 16
@@ -28,7 +29,13 @@ _UNUSABLE_SOCKET = frozenset({errno.EBADF, errno.ENOTSOCK})
 
 
 class PumpedEndpoint(Protocol):
-    """What the pump needs of an endpoint: a `DrivenSession` without the events, with memory that is lent once."""
+    """What the pump needs of an endpoint: a `DrivenSession` without the events, with memory that is lent once.
+
+    Attributes:
+        asked_at: when it sent something last that wants more than to be acknowledged, or was asked for a connection.
+    """
+
+    asked_at: int
 
     def lend(self, memory: memoryview) -> None: ...
 
@@ -48,7 +55,7 @@ class PumpedEndpoint(Protocol):
 class EndpointPump:
     """Moves datagrams between one endpoint and one socket. Not thread-safe: its user has a lock."""
 
-    __slots__ = ("_clock", "_destination", "_endpoint", "_has_more", "_socket", "unsendable")
+    __slots__ = ("_clock", "_destination", "_endpoint", "_gathering", "_has_more", "_socket", "unsendable")
 
     def __init__(
         self, endpoint: PumpedEndpoint, socket: UdpSocket, *, clock: Callable[[], int] = time.monotonic_ns
@@ -61,6 +68,7 @@ class EndpointPump:
         self._endpoint = endpoint
         self._socket = socket
         self._clock = clock
+        self._gathering = Gathering(socket.stats)
         self._has_more = False  # the last turn ended at its bound, not because there was no more
         self._destination: Address = None  # of the latest train
         self.unsendable = 0
@@ -79,6 +87,10 @@ class EndpointPump:
             return 0
         return self._endpoint.poll_timeout()
 
+    def patience(self) -> int:
+        """For so long, ns, what comes may wait to be read together; see `Gathering`."""
+        return self._gathering.pause(self._clock(), asked_at=self._endpoint.asked_at)
+
     def receive(self) -> bool:
         """Hand in what has come, a bounded number of reads, and pass deadlines; True when something came.
 
@@ -91,6 +103,8 @@ class EndpointPump:
             reads += 1
             endpoint.handle_datagrams(received.buffer, received.stride, received.source, now=self._clock())
         now = self._clock()
+        if reads:
+            self._gathering.on_read(now)
         was_refused = socket.take_refused()
         if was_refused:
             endpoint.handle_refused(now=now)

@@ -36,8 +36,10 @@ class Sleeper:
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
 
-    def sleep(self, nanoseconds: int, *, writable: bool) -> None:
+    def sleep(self, nanoseconds: int, *, writable: bool, gather: int = 0) -> None:
         """Sleep so long at most; with `writable` also no longer than until the socket takes more.
+
+        For the first `gather` nanoseconds datagrams do not end it, unless `writable`.
 
         Resolution is a microsecond, a millisecond (rounded up) for descriptors that select() cannot watch.
         """
@@ -48,6 +50,10 @@ class Sleeper:
                 # It said that it was writable and took nothing: the device below it is full (ENOBUFS).
                 writable, limit = False, min(limit, _STARVED_SLEEP_NS)
             self._sent_before = sent
+        elif gather and limit:
+            if self._nap(min(gather, limit)):
+                return
+            limit = max(limit - gather, 0)
         descriptor, ear = self._socket.fileno(), self._ear.fileno()
         if max(descriptor, ear) < _SELECT_LIMIT:
             found = select.select([descriptor, ear], [descriptor] if writable else [], [], limit / NS_PER_S)
@@ -58,8 +64,19 @@ class Sleeper:
             poller.register(ear, select.POLLIN)
             was_woken = any(found == ear for found, _ in poller.poll(math.ceil(limit / NS_PER_MS)))
         if was_woken:
-            with contextlib.suppress(BlockingIOError):
-                self._ear.recv(4096)
+            self._hear()
+
+    def _nap(self, nanoseconds: int) -> bool:
+        """Sleep so long without the socket; True if a word ended it."""
+        ear = self._ear.fileno()
+        was_woken = ear < _SELECT_LIMIT and bool(select.select([ear], [], [], nanoseconds / NS_PER_S)[0])
+        if was_woken:
+            self._hear()
+        return was_woken
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._ear.recv(4096)
 
     def wake(self) -> None:
         """End the present sleep, or the next one. May be called from destructors, and after `close`."""

@@ -94,6 +94,15 @@ class Received(NamedTuple):
     source: HostPort
 
 
+class _Odd(NamedTuple):
+    """What has been read behind something that it does not belong to: where it stands, and what the kernel said."""
+
+    start: int
+    nbytes: int
+    messages: list[ControlMessage]
+    sender: Any
+
+
 class _Rest(NamedTuple):
     """A copy of what the socket did not take, a whole number of datagrams."""
 
@@ -145,7 +154,8 @@ class UdpSocket:
         # Twice what a datagram can have, so that one more fits behind those read before.
         self._into = [bytearray(2 * _READ_BYTES)]
         self._view = memoryview(self._into[0])
-        self._odd: tuple[int, int, Any] | None = None  # read already: where, how long, by whom; not like those before
+        self._odd: _Odd | None = None  # read already, and not like those before
+        self._is_dry = False  # the last call of `receive` has seen that nothing is left
         self._control_space = control_space()
         request_options(self._raw, self.stats, receive_buffer=receive_buffer, offload=offload)
         if dont_fragment:
@@ -229,6 +239,9 @@ class UdpSocket:
             OSError: the socket is unusable.
         """
         stats = self.stats
+        if self._is_dry:
+            self._is_dry = False
+            return None
         for _ in range(_READ_TRIES):
             try:
                 nbytes, messages, _, address = self._take_odd() or self._raw.recvmsg_into(
@@ -240,25 +253,30 @@ class UdpSocket:
                 self._note_read_error(error)
                 continue
             source: HostPort = address if len(address) == 2 else host_port(address)
-            stride = nbytes
-            for message in messages:
-                level, kind, data = message
-                if level == SOL_UDP and kind == UDP_GRO:
-                    stride = int.from_bytes(data, sys.byteorder) or nbytes
-                elif level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
-                    stats.kernel_drops = int.from_bytes(data, sys.byteorder)
-                else:
-                    self._origins.learn(source, message)
+            stride = self._heed(messages, source) or nbytes
             stats.receive_calls += 1
             if nbytes == 0 or source[1] == 0:  # port 0 means that no answer is wanted (RFC 768), and none can be sent
                 stats.datagrams_received += 1 if nbytes == 0 else -(-nbytes // stride)
                 continue
-            if not stats.coalescing:
+            if stride == nbytes:
                 nbytes = self._read_on(nbytes, address)
             stats.datagrams_received += -(-nbytes // stride)
             stats.bytes_received += nbytes
             return Received(self._view[:nbytes], stride, source)
         return None
+
+    def _heed(self, messages: list[ControlMessage], source: HostPort) -> int:
+        """Note what the kernel said with a read; bytes of each datagram if it joined some, else 0."""
+        stride = 0
+        for message in messages:
+            level, kind, data = message
+            if level == SOL_UDP and kind == UDP_GRO:
+                stride = int.from_bytes(data, sys.byteorder)
+            elif level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
+                self.stats.kernel_drops = int.from_bytes(data, sys.byteorder)
+            else:
+                self._origins.learn(source, message)
+        return stride
 
     def _read_on(self, stride: int, address: Any) -> int:
         """Read more datagrams of `stride` bytes and this sender behind the first, as UDP_GRO would; return all bytes.
@@ -268,14 +286,18 @@ class UdpSocket:
         end, reads = stride, 1
         while reads < MAX_SEGMENTS and end <= _READ_BYTES:
             try:
-                nbytes, _, _, sender = self._raw.recvmsg_into([self._view[end:]])
+                nbytes, messages, _, sender = self._raw.recvmsg_into([self._view[end:]], self._control_space)
             except BlockingIOError:
+                self._is_dry = True
                 break
             except OSError as error:
                 self._note_read_error(error)
                 break
-            if nbytes > stride or nbytes == 0 or sender != address:
-                self._odd = end, nbytes, sender
+            is_odd = nbytes > stride or nbytes == 0 or sender != address
+            if messages and not is_odd:  # shorter ones that the kernel has joined are not of this stride
+                is_odd = 0 < self._heed(messages, address if len(address) == 2 else host_port(address)) < nbytes
+            if is_odd:
+                self._odd = _Odd(end, nbytes, messages, sender)
                 break
             reads += 1
             end += nbytes
@@ -288,9 +310,9 @@ class UdpSocket:
         """The datagram that did not belong to those read before it, as if it were read now."""
         if self._odd is None:
             return None
-        (start, nbytes, sender), self._odd = self._odd, None
-        self._view[:nbytes] = self._view[start : start + nbytes]
-        return nbytes, [], 0, sender
+        odd, self._odd = self._odd, None
+        self._view[: odd.nbytes] = self._view[odd.start : odd.start + odd.nbytes]
+        return odd.nbytes, odd.messages, 0, odd.sender
 
     def take_refused(self) -> bool:
         """Whether `remote` answered "nobody listens here" since the last call."""
@@ -319,6 +341,7 @@ class UdpSocket:
         With `writable` also until the socket takes more. Resolution is a microsecond, a
         millisecond (rounded up) for descriptors that select() cannot watch. May wake early.
         """
+        self._is_dry = False
         if self._odd is not None:
             return
         nanoseconds = _LONGEST_WAIT_NS if timeout_ns is None else min(max(timeout_ns, 0), _LONGEST_WAIT_NS)

@@ -153,6 +153,11 @@ class Connection(ApplicationSide):
         outbound = self._sending.outbound
         return outbound.rtt.pto(outbound.rules.max_ack_delay)
 
+    @property
+    def asked_at(self) -> int:
+        """When bytes of the stream were sent last, ns; 0: never. What comes after that may be an answer."""
+        return self._sending.outbound.log.newest_sent_at
+
     def stats(self) -> ConnectionStats:
         """How the connection stands."""
         return self._sending.stats(self._receiving.incoming)

@@ -73,6 +73,8 @@ class Endpoint:
         self._trains = ReceivedTrains()
         self._answers = Answers(self.stats)
         self._is_answers_turn = True
+        self.asked_at = now
+        """When something was sent last that wants more than to be acknowledged, or a handshake went on; ns."""
         self._reception: Reception | None = None
         if security is not None:
             self._reception = Reception(
@@ -150,6 +152,7 @@ class Endpoint:
                 if len(ready) > 1:
                     ready.rotate(-1)
                 self._is_answers_turn = True
+                self.asked_at = max(self.asked_at, member.connection.asked_at)
                 return train
             ready.popleft()
             member.is_ready = False
@@ -308,6 +311,7 @@ class Endpoint:
         except MalformedSegment:
             self.stats.malformed += 1
             return
+        self.asked_at = now
         if isinstance(packet, Hello):
             key = hello_key(packet, source)
             member = self._members.by_hello(key)

@@ -30,6 +30,7 @@ class FakeConnection:
         self.peer = peer
         self.connection_id = connection_id
         self.trailer = 4
+        self.asked_at = 0
         self.is_established = False
         self.is_closed = False
         self.deadline: int | None = None

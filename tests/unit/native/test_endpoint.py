@@ -28,6 +28,21 @@ def test_connections_send_one_train_each_in_turn() -> None:
     assert sent == [b"0.0", b"1.0", b"2.0", b"0.1", b"1.1", b"2.1", b"1.2", b"2.2", b"2.3"]
 
 
+def test_it_is_known_when_something_was_asked_last() -> None:
+    """By whom does not matter; what asks for nothing, as an acknowledgment, leaves it as it was."""
+    endpoint = fake_endpoint()
+    first, second = connect(endpoint), connect(endpoint)
+    first.queue(b"a question")
+    first.asked_at = 5 * S
+    touch(endpoint, first)
+    drain(endpoint, now=5 * S)
+    assert endpoint.asked_at == 5 * S
+    second.queue(b"an acknowledgment")
+    touch(endpoint, second)
+    drain(endpoint, now=6 * S)
+    assert endpoint.asked_at == 5 * S
+
+
 def test_nobody_is_asked_without_a_reason() -> None:
     endpoint = fake_endpoint()
     connections = [connect(endpoint) for _ in range(1_000)]

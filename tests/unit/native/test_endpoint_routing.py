@@ -142,7 +142,8 @@ def test_long_datagrams_go_by_their_destination() -> None:
     )
     for answer in answers:
         datagram = emitted(answer)
-        endpoint.handle_datagrams(datagram, len(datagram), PEER, now=0)
+        endpoint.handle_datagrams(datagram, len(datagram), PEER, now=7)
+    assert endpoint.asked_at == 7, "a handshake goes on, and somebody waits for it"
     assert first.long == [answers[0], answers[2]]
     assert second.long == [answers[1], answers[3]]
     stray = emitted(Retry(b"nobody's", 1, b"attempt1", b"cookie"))
