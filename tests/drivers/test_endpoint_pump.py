@@ -88,6 +88,15 @@ def test_a_deadline_that_has_not_come_is_no_timeout(room: Room) -> None:
     assert room.pump.deadline() == 1001
 
 
+def test_what_comes_after_a_turn_that_ended_at_its_bound_is_read_before_a_deadline_passes(room: Room) -> None:
+    room.raw.reads.extend((b"x" * size, [], PEER) for size in range(1, READS_PER_TURN + 1))
+    room.pump.receive()  # its last read has also seen that nothing is left
+    room.raw.reads.append((b"late", [], PEER))
+    room.endpoint.due = room.now
+    room.pump.receive()
+    assert room.endpoint.told[READS_PER_TURN:] == [("datagrams", b"late", 4, PEER), ("timeout", room.now)]
+
+
 def test_a_refusal_is_told(room: Room) -> None:
     room.raw.reads.append(errno.ECONNREFUSED)
     assert room.pump.receive()

@@ -69,6 +69,27 @@ def test_what_was_asked_for_is_prolonged_by_a_small_part_only() -> None:
     assert bulk.pause(asked_at=bulk.now - NS_PER_S) == 840 * NS_PER_US
 
 
+def test_a_sender_that_waits_to_be_read_is_not_held_up() -> None:
+    """Four datagrams under way on a path of 0.2 ms: each pause would be on top of every round trip."""
+    bulk, paused = Bulk(), 0
+    for _ in range(2_000):
+        pause = bulk.pause()
+        paused += pause > 0
+        bulk.now += pause
+        bulk.come(4, gap=50 * NS_PER_US)
+    assert 0 < paused < 200
+
+
+def test_a_path_that_became_slower_is_found_out_and_gathers_again() -> None:
+    bulk = Bulk()
+    bulk.come(320, gap=120 * NS_PER_US)
+    assert bulk.pause() > 0
+    bulk.come(32, gap=240 * NS_PER_US)
+    assert bulk.pause() == 0
+    bulk.come(64, gap=240 * NS_PER_US)
+    assert bulk.pause() > 0
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 80), st.integers(0, 5 * NS_PER_MS), st.integers(1, 65_507)), max_size=12),
     st.integers(0, NS_PER_S),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import select
 import socket
 import threading
 import time
@@ -73,16 +74,33 @@ def test_datagrams_gather_for_as_long_as_they_may(sleeper: Sleeper, udp: UdpSock
         began = time.monotonic_ns()
         sleeper.sleep(LONG, writable=False, gather=30 * NS_PER_MS)
         assert time.monotonic_ns() - began >= 30 * NS_PER_MS
+        began = time.monotonic_ns()
         sleeper.sleep(NS_PER_MS, writable=False, gather=LONG)  # no longer than the sleep
         sleeper.sleep(0, writable=False, gather=LONG)
         sleeper.sleep(LONG, writable=True, gather=LONG)  # the socket takes more
+        assert time.monotonic_ns() - began < LONG // 2
+
+
+def test_a_nap_is_part_of_the_sleep(sleeper: Sleeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept, wait = list[float](), select.select
+
+    def noted(readable: list[int], writable: list[int], odd: list[int], seconds: float) -> tuple[list[int], ...]:
+        slept.append(seconds)
+        return wait(readable, writable, odd, seconds)
+
+    monkeypatch.setattr(select, "select", noted)
+    sleeper.sleep(5 * NS_PER_MS, writable=False, gather=3 * NS_PER_MS)
+    assert slept == [0.003, 0.002]
 
 
 def test_a_word_ends_a_sleep_in_which_datagrams_gather(sleeper: Sleeper) -> None:
     timer = threading.Timer(0.02, sleeper.wake)
     timer.start()
-    sleeper.sleep(LONG, writable=False, gather=LONG)
+    sleeper.sleep(2 * LONG, writable=False, gather=LONG)
     timer.join()
+    began = time.monotonic_ns()
+    sleeper.sleep(20 * NS_PER_MS, writable=False)
+    assert time.monotonic_ns() - began >= 20 * NS_PER_MS, "one word, one sleep"
 
 
 def test_high_descriptors_can_be_watched() -> None:
@@ -99,7 +117,9 @@ def test_high_descriptors_can_be_watched() -> None:
             assert udp.fileno() >= 1024
             sleeper.sleep(NS_PER_MS, writable=False)
             sleeper.sleep(LONG, writable=True)
-            sleeper.sleep(NS_PER_MS, writable=False, gather=NS_PER_MS)
+            began = time.monotonic_ns()
+            sleeper.sleep(5 * NS_PER_MS, writable=False, gather=5 * NS_PER_MS)
+            assert time.monotonic_ns() - began >= 5 * NS_PER_MS, "nothing is taken off for a nap that was none"
             sleeper.wake()
             sleeper.sleep(LONG, writable=False)
             sleeper.close()

@@ -64,6 +64,8 @@ class BlockingDriver:
                 if received is None:
                     break
                 session.handle_datagrams(received.buffer, received.stride, received.source, now=time.monotonic_ns())
+                if socket.is_dry:
+                    break
             now = time.monotonic_ns()
             if socket.take_refused():
                 session.handle_refused(now=now)

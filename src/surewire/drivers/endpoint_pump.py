@@ -102,6 +102,8 @@ class EndpointPump:
         while reads < READS_PER_TURN and (received := socket.receive()) is not None:
             reads += 1
             endpoint.handle_datagrams(received.buffer, received.stride, received.source, now=self._clock())
+            if socket.is_dry:
+                break
         now = self._clock()
         if reads:
             self._gathering.on_read(now)

@@ -4,10 +4,14 @@ A network card holds back its interrupts for the same reason (interrupt moderati
 (UDP_GRO needs datagrams that come together, which a virtual device or a slow link does not give), waking up costs more
 than the datagram itself: at 100 Mbit/s twice as much.
 
-Only where nobody waits for it: while a bulk comes in and nothing has been asked of the peer for a while. What an answer
-takes is prolonged by less than a hundredth, and by a millisecond at most; a bulk so fast that a turn finds several
-anyway, or so slow that few would gather, is read as it comes. Deadlines of the protocol, acknowledgments among them,
-are kept.
+Only while a bulk comes in and nothing has been asked of the peer for a while: an answer takes longer by less than a
+hundredth. What the peer says of its own accord (events in quick succession, a question beside a bulk) takes longer by
+a millisecond at most. A bulk so fast that a turn finds several anyway, or so slow that few would gather, is read as it
+comes. Deadlines of the protocol, acknowledgments among them, are kept.
+
+A sender that may have only so much under way (a small window on a short path) sends no more until what it sent is
+read: to such a one a pause is all cost. It shows, as the pace falls while pauses are made; then none are made for a
+while, each time for longer.
 """
 
 from __future__ import annotations
@@ -22,12 +26,14 @@ _LEAST = 150 * NS_PER_US  # a timer is as late as 50 us
 _BYTES = 64 << 10  # a third of the smallest buffer that sockets are given
 _JUDGED = 32  # reads by which the pace is told
 _SHARE = 128  # of the time since something was asked
+_FALLEN = 5, 4  # a gap between reads so much longer than without pauses: they may be why
+_LONGEST_DOUBT = 256  # times that the pace is told, until pauses are tried again
 
 
 class Gathering:
     """Judges the pace at which one socket is read."""
 
-    __slots__ = ("_bytes", "_judged_at", "_pause", "_reads", "_stats")
+    __slots__ = ("_bytes", "_doubt", "_gap", "_judged_at", "_left", "_pause", "_reads", "_stats")
 
     def __init__(self, stats: UdpStats) -> None:
         """Watch these counters of the socket."""
@@ -35,6 +41,9 @@ class Gathering:
         self._reads = self._bytes = 0  # when the pace was told last,
         self._judged_at = 0  # which was at this time
         self._pause = 0  # what this pace allows, ns
+        self._gap = 0  # between reads, before pauses were made, ns
+        self._doubt = 1  # times without pauses that follow when they are found to slow the peer down,
+        self._left = 0  # of which are left
 
     def on_read(self, now: int) -> None:
         """A turn is over in which something was read."""
@@ -43,12 +52,20 @@ class Gathering:
         if reads < _JUDGED:
             return
         elapsed = max(now - self._judged_at, 1)
+        if not self._pause:
+            self._gap = elapsed // reads
+            self._left = max(self._left - 1, 0)
+        elif elapsed // reads * _FALLEN[1] > self._gap * _FALLEN[0]:
+            self._left, self._doubt = self._doubt, min(4 * self._doubt, _LONGEST_DOUBT)
+        else:
+            self._doubt = 1
         pause = min(
             (_GATHERED - 1) * elapsed // reads,
             _BYTES * elapsed // max(stats.bytes_received - self._bytes, 1),
             _LONGEST,
         )
-        self._pause = pause if pause >= max(_WORTHWHILE * elapsed // reads, _LEAST) else 0
+        is_worthwhile = not self._left and pause >= max(_WORTHWHILE * elapsed // reads, _LEAST)
+        self._pause = pause if is_worthwhile else 0
         self._reads, self._bytes, self._judged_at = stats.receive_calls, stats.bytes_received, now
 
     def pause(self, now: int, *, asked_at: int) -> int:

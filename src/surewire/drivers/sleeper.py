@@ -39,7 +39,7 @@ class Sleeper:
     def sleep(self, nanoseconds: int, *, writable: bool, gather: int = 0) -> None:
         """Sleep so long at most; with `writable` also no longer than until the socket takes more.
 
-        For the first `gather` nanoseconds datagrams do not end it, unless `writable`.
+        For the first `gather` nanoseconds datagrams do not end it, unless `writable`, or select() cannot watch.
 
         Resolution is a microsecond, a millisecond (rounded up) for descriptors that select() cannot watch.
         """
@@ -50,7 +50,7 @@ class Sleeper:
                 # It said that it was writable and took nothing: the device below it is full (ENOBUFS).
                 writable, limit = False, min(limit, _STARVED_SLEEP_NS)
             self._sent_before = sent
-        elif gather and limit:
+        elif gather and limit and self._ear.fileno() < _SELECT_LIMIT:
             if self._nap(min(gather, limit)):
                 return
             limit = max(limit - gather, 0)
@@ -68,8 +68,7 @@ class Sleeper:
 
     def _nap(self, nanoseconds: int) -> bool:
         """Sleep so long without the socket; True if a word ended it."""
-        ear = self._ear.fileno()
-        was_woken = ear < _SELECT_LIMIT and bool(select.select([ear], [], [], nanoseconds / NS_PER_S)[0])
+        was_woken = bool(select.select([self._ear.fileno()], [], [], nanoseconds / NS_PER_S)[0])
         if was_woken:
             self._hear()
         return was_woken

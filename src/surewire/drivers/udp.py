@@ -155,7 +155,8 @@ class UdpSocket:
         self._into = [bytearray(2 * _READ_BYTES)]
         self._view = memoryview(self._into[0])
         self._odd: _Odd | None = None  # read already, and not like those before
-        self._is_dry = False  # the last call of `receive` has seen that nothing is left
+        self.is_dry = False
+        """Whether the last call of `receive` has seen that nothing is left: another one need not be made now."""
         self._control_space = control_space()
         request_options(self._raw, self.stats, receive_buffer=receive_buffer, offload=offload)
         if dont_fragment:
@@ -239,15 +240,14 @@ class UdpSocket:
             OSError: the socket is unusable.
         """
         stats = self.stats
-        if self._is_dry:
-            self._is_dry = False
-            return None
+        self.is_dry = False
         for _ in range(_READ_TRIES):
             try:
                 nbytes, messages, _, address = self._take_odd() or self._raw.recvmsg_into(
                     self._into, self._control_space
                 )
             except BlockingIOError:
+                self.is_dry = True
                 return None
             except OSError as error:
                 self._note_read_error(error)
@@ -288,7 +288,7 @@ class UdpSocket:
             try:
                 nbytes, messages, _, sender = self._raw.recvmsg_into([self._view[end:]], self._control_space)
             except BlockingIOError:
-                self._is_dry = True
+                self.is_dry = True
                 break
             except OSError as error:
                 self._note_read_error(error)
@@ -341,7 +341,6 @@ class UdpSocket:
         With `writable` also until the socket takes more. Resolution is a microsecond, a
         millisecond (rounded up) for descriptors that select() cannot watch. May wake early.
         """
-        self._is_dry = False
         if self._odd is not None:
             return
         nanoseconds = _LONGEST_WAIT_NS if timeout_ns is None else min(max(timeout_ns, 0), _LONGEST_WAIT_NS)

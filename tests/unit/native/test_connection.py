@@ -263,6 +263,17 @@ def test_a_client_hears_nothing_from_a_stranger() -> None:
     assert peer.target.stats().damaged == 1
 
 
+def test_what_is_asked_of_the_peer_is_dated_and_acknowledgments_are_not() -> None:
+    pair = quiet()
+    pair.server.reads = True
+    pair.run(1)
+    assert pair.client.it.write(b"a question", now=pair.now)
+    asked = pair.now
+    pair.run(1)
+    assert asked <= pair.client.it.asked_at < asked + 50 * MS
+    assert pair.server.it.asked_at == 0, "it has only acknowledged"
+
+
 def test_configurations_that_cannot_be() -> None:
     for wrong in (
         {"max_datagram": 1_199},
