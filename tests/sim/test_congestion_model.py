@@ -82,10 +82,6 @@ def test_a_policer_is_obeyed() -> None:
     assert link.drop_share(2, 10) <= 0.2
 
 
-NEWCOMER = "a newcomer's first train is longer than this path, of 21 segments: it takes some of the queue for the path"
-
-
-@pytest.mark.xfail(strict=True, reason=NEWCOMER + "; 6.8% is dropped")
 def test_two_come_to_equal_parts() -> None:
     """5 Mbit/s. Seen (three seeds): 0.98 to 1.0, 100% together, 0.1 to 3.7% dropped."""
     link = shared(Native(), Native(start=2 * S), rate=RATE // 4).run(20)

@@ -14,6 +14,11 @@ not. So of two trains that came back slower than they left, the second clearly f
 counts. So it is where round trips are shorter than at first: the queue that drains is none of ours, and a train that
 passes then takes what others have left for a moment.
 
+Answers may come in bunches, where a radio or a busy host hands over in one go what has gathered for some milliseconds.
+A train that comes back in two of them seems to take as long as the pause between them, whatever the path takes: how
+long it took is known to that pause only, and doubling goes on. One that comes back in a single bunch has waited, its
+beginning longer than its end: that its round trips fall shows no queue that drains.
+
 Quadrupling in slow start where nothing speaks against it: SUSS (Arghavani et al., SIGCOMM 2024); trains faster than the
 window: paced chirping (Misund and Briscoe 2019).
 """
@@ -31,6 +36,7 @@ _TELLING_PART = 3 / 4  # of a train
 _LEAST_SEGMENTS = 10  # of one that tells
 _MANY_SEGMENTS = 64  # of one that tells the rate as well
 _LEAST_ANSWERS, _MANY_ANSWERS = 4, 8
+_BUNCHED = 2  # times as long a train left as it came: its round trips fell for that
 _LEAST_SPREAD = NS_PER_MS  # by which a train that met a queue takes longer to come than to leave
 _UNKNOWN = -1
 _MOST, _MORE = 5, 4  # a rate that is more by so much is another one: a quarter, as in deliveries that grow
@@ -40,6 +46,52 @@ class _Answer(NamedTuple):
     sent_at: int  # when what it acknowledges left, ns
     at: int  # ns
     sent: int  # bytes that had been sent up to then
+
+
+class _Answers:
+    """Those to one train. Times in ns."""
+
+    __slots__ = ("_first", "_last", "_widest", "count")
+
+    def __init__(self, sent: int = 0) -> None:
+        """None yet; before the train so many bytes were known to have been `sent`."""
+        self.count = 0
+        self._first = self._last = _Answer(0, 0, sent)
+        self._widest = 0  # the longest pause between two of them
+
+    def add(self, sent_at: int, *, at: int, sent: int) -> None:
+        """One came `at` this time, of what left at `sent_at`; `sent` bytes had left up to then, each time they did."""
+        answer = _Answer(sent_at, at, max(self._last.sent, sent))
+        self._widest = max(self._widest, at - self._last.at) if self.count else 0
+        if not self.count:
+            self._first = answer
+        self._last = answer
+        self.count += 1
+
+    @property
+    def sent(self) -> int:
+        """Bytes that had been sent up to the last of what is acknowledged."""
+        return self._last.sent
+
+    @property
+    def passed(self) -> int:
+        """Bytes between the first one and the last."""
+        return self._last.sent - self._first.sent
+
+    @property
+    def left(self) -> int:
+        """How long it took these to leave."""
+        return max(self._last.sent_at - self._first.sent_at, 1)
+
+    @property
+    def came(self) -> int:
+        """How long it took the answers to come."""
+        return max(self._last.at - self._first.at, 1)
+
+    @property
+    def grain(self) -> int:
+        """By how much more, or less, that may have been, had they come evenly."""
+        return max(self._widest - self.came // max(self.count - 1, 1), 0)
 
 
 class Leap:
@@ -53,9 +105,8 @@ class Leap:
     __slots__ = (
         "_answers",
         "_ended_at",
-        "_first",
+        "_fastest",
         "_is_delayed",
-        "_last",
         "_round_trips",
         "_sent_at",
         "_since",
@@ -78,8 +129,8 @@ class Leap:
         self._since = 0  # when this train began to leave, ns
         self._ended_at: int | None = None  # when it had left, or a little later
         self._train = 0  # bytes of it that tell
-        self._answers = 0  # to it
-        self._first = self._last = _Answer(0, 0, 0)
+        self._answers = _Answers()  # to it
+        self._fastest = 0  # bytes a second at which the last one may have passed
 
     @property
     def gain(self) -> int:
@@ -114,29 +165,27 @@ class Leap:
             self.is_full = self.is_near  # no train tells more of so small a window
             self._begin(now, window)  # too little of it has come back to tell
             return 0
-        self._answers += 1
-        self._last = _Answer(sent_at, now, max(self._last.sent, sent))
-        if self._answers == 1:
-            self._first = self._last
+        answers = self._answers
+        answers.add(sent_at, at=now, sent=sent)
         self._is_delayed = self._is_delayed or self._round_trips.have_grown(jitter)
-        passed = self._last.sent - self._first.sent
-        if self._answers < _LEAST_ANSWERS or passed < max(self._train, _LEAST_SEGMENTS * segment):
+        if answers.count < _LEAST_ANSWERS or answers.passed < max(self._train, _LEAST_SEGMENTS * segment):
             return 0
-        is_long = self._answers >= _MANY_ANSWERS and passed >= _MANY_SEGMENTS * segment
-        return self._judge(passed, window, now, jitter=jitter, is_long=is_long)
+        is_long = answers.count >= _MANY_ANSWERS and answers.passed >= _MANY_SEGMENTS * segment
+        return self._judge(window, now, jitter=jitter, is_long=is_long)
 
-    def _judge(self, passed: int, window: int, now: int, *, jitter: int, is_long: bool) -> int:
+    def _judge(self, window: int, now: int, *, jitter: int, is_long: bool) -> int:
+        answers = self._answers
+        passed, left, came, grain = answers.passed, answers.left, answers.came, answers.grain
         noise = min(jitter, self._round_trips.unevenness)
-        left = max(self._last.sent_at - self._first.sent_at, 1)
-        came = max(self._last.at - self._first.at, 1)
-        was_near, before = self.is_near, self.rate
-        self.is_near = 8 * came > 9 * left and came - left > max(_LEAST_SPREAD, 2 * noise)
-        rate = passed * NS_PER_S // max(left, came)
-        is_others = (was_near and self.is_near) or self._round_trips.have_fallen(jitter)
-        if is_others and 0 < _MOST * before < _MORE * rate:
+        was_near, before = self.is_near, self._fastest
+        self.is_near = 8 * came > 9 * left and came - left > max(_LEAST_SPREAD, 2 * noise, grain)
+        has_drained = _BUNCHED * came >= left and self._round_trips.have_fallen(jitter)
+        slowest = passed * NS_PER_S // (max(left, came) + grain)
+        if (has_drained or (was_near and self.is_near)) and 0 < _MOST * before < _MORE * slowest:
             self.is_shared = self.is_full = self.is_over = True
             return 0
-        self.rate = rate
+        self.rate = passed * NS_PER_S // max(left, came)
+        self._fastest = passed * NS_PER_S // max(left, came - grain)
         self.is_full = self.is_near and is_long
         self.is_over = self.is_full or (not self.is_near and (self._is_delayed or 3 * came > 4 * left))
         shown = min(_GAIN * window, passed * self._round_trips.least // max(left, came))
@@ -145,5 +194,5 @@ class Leap:
         return shown
 
     def _begin(self, now: int, window: int) -> None:
-        self._since, self._ended_at, self._answers = now, None, 0
+        self._since, self._ended_at, self._answers = now, None, _Answers(self._answers.sent)
         self._train = int(_TELLING_PART * window / _GAIN)

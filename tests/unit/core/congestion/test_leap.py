@@ -11,6 +11,7 @@ from tests.unit.core.congestion.model_path import RATE, Path
 
 SEGMENT = 1000
 RTT = 40 * MS
+BUNCH = 5 * MS
 
 
 class Train:
@@ -19,6 +20,7 @@ class Train:
     def __init__(self, leap: Leap, *, every: int, window: int = 32, at: int = S, before: int = 0) -> None:
         self.leap, self.every, self.window, self.at, self.before = leap, every, window, at, before
         self.queue = 0  # ns, beside what the first train met
+        self.bunch = 1  # answers come at multiples of so many ns, as from who hands over what has gathered
         self._next = 0
 
     def pass_on(self, segments: int, *, slower: int = 0, jitter: int = 0) -> int:
@@ -31,6 +33,7 @@ class Train:
             self._next += 2
             sent_at = self.at + (self._next - 1) * self.every
             rtt = RTT + self.queue + self._next * slower + (jitter if self._next % 4 else 0)
+            rtt += -(sent_at + rtt) % self.bunch
             self.leap.on_rtt(rtt, sent_at=sent_at)
             sent = (self.before + self._next) * SEGMENT
             shown = self.leap.take(
@@ -139,6 +142,29 @@ def test_one_that_passes_while_somebody_elses_queue_drains_takes_what_was_left_f
     assert (second.pass_on(32) == 0) is is_it
     assert leap.is_shared is is_it
     assert (leap.shown == 128 * SEGMENT) is is_it
+
+
+def test_the_pause_between_two_bunches_of_answers_is_not_what_a_train_took() -> None:
+    """It lies across such a pause, and so seems to take as long as that: what it shows is not the path's limit."""
+    leap = Leap()
+    train = Train(leap, every=RTT // 128, at=S + 4 * MS)
+    train.bunch = BUNCH
+    assert train.pass_on(32) > 32
+    assert not leap.is_near
+    assert (leap.is_over, leap.is_full, leap.gain) == (True, False, 2), "doubling goes on"
+
+
+def test_round_trips_that_fell_as_a_train_came_back_at_once_were_no_queue() -> None:
+    """A bunch makes a round trip longer, by the less the later its datagram left: what falls is the wait for it."""
+    leap = Leap()
+    first = Train(leap, every=RTT // 128)
+    first.bunch = BUNCH
+    shown = first.pass_on(32)
+    assert shown == 4 * 32
+    second = Train(leap, every=RTT // (4 * shown), window=shown, at=S + 2 * RTT + 3 * MS, before=26)
+    second.bunch = BUNCH
+    assert second.pass_on(shown) > shown
+    assert not leap.is_shared
 
 
 def test_where_round_trips_vary_shorter_ones_are_no_queues() -> None:
