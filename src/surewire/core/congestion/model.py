@@ -166,6 +166,7 @@ class PathModel:
         if found is Found.OTHERS:
             self._compete(now)
         self._change.begin()
+        self._losses.quiet.begin(now)
         self._path.begin()
 
     def _decide(self, ended: Round, now: int) -> None:

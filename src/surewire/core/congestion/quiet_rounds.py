@@ -1,8 +1,9 @@
 """Rounds with a smaller window on purpose, to see what is lost where the loss is not ours.
 
-They follow a reduction, when there is loss to explain and the last one is some time ago. While they agree with what is
-known they become rare; where less is lost than the floor says, or as much arrives as before, which means that even the
-smaller window is more than the path takes, the next ones come soon and are deeper.
+They follow a reduction, when there is loss to explain and the last one is some time ago. The first one has time, as
+start-up has just seen what is lost. While they agree with what is known they become rare; where less is lost than the
+floor says, or as much arrives as before, which means that even the smaller window is more than the path takes, the next
+ones come soon and are deeper.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _SHALLOW, _DEEP = 75, 50  # per cent of the window
 _LEAST_INTERVAL = NS_PER_S
 _INTERVAL_ROUND_TRIPS = 10
 _MOST_INTERVALS = 4
+_FIRST_DELAY = NS_PER_S  # more, after start-up
 _NO_LOSS = 0.01
 _AS_MUCH = 95  # per cent of what arrived in a round before
 
@@ -28,6 +30,10 @@ class QuietRounds:
         self._last_at = 0
         self._has_lost = False
         self._usual = 0  # bytes that arrived in a round that was not quiet
+
+    def begin(self, now: int) -> None:
+        """Start-up has ended, unless it is a second one."""
+        self._last_at = self._last_at or now + _FIRST_DELAY
 
     def on_round(self, ended: Round, *, is_first: bool) -> None:
         """Take a round that was not quiet; `is_first`: no growth since a reduction, so that it should not lose much."""

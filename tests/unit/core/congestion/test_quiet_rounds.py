@@ -95,6 +95,14 @@ def test_on_a_long_path_it_is_further_away() -> None:
     assert quiet.window(WINDOW, rtt=RTT, now=110 * S, is_lossy=True) < WINDOW
 
 
+def test_the_first_one_has_time_after_start_up_and_the_second_start_up_changes_nothing() -> None:
+    quiet = QuietRounds()
+    quiet.begin(100 * S)
+    assert quiet.window(WINDOW, rtt=RTT, now=102 * S, is_lossy=True) == WINDOW
+    quiet.begin(102 * S)
+    assert quiet.window(WINDOW, rtt=RTT, now=102 * S + 1, is_lossy=True) < WINDOW
+
+
 def test_while_they_agree_they_become_rare_but_not_for_ever() -> None:
     flow = Flow()
     waits = []
