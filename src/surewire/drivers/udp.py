@@ -15,25 +15,20 @@ from __future__ import annotations
 import errno
 import math
 import select
-import socket
 import struct
-import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from surewire.core.trains import Buffer, Train
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.drivers.udp_options import (
-    SO_RXQ_OVFL,
+    PASSING,
     SOL_UDP,
-    UDP_GRO,
     UDP_SEGMENT,
-    ControlMessage,
     HostPort,
     RawSocket,
     UdpStats,
-    control_space,
     error_name,
     forbid_fragments,
     host_port,
@@ -42,6 +37,7 @@ from surewire.drivers.udp_options import (
     socket_address,
 )
 from surewire.drivers.udp_origin import Origins
+from surewire.drivers.udp_reads import Received, UdpReads
 from surewire.errors import LocalProtocolError
 
 MAX_SEGMENTS = 64
@@ -51,56 +47,16 @@ MAX_BATCH_BYTES = 65_507
 """Bytes one call may send: the largest UDP payload over IPv4."""
 
 _MAX_BUFFERS = 1024  # IOV_MAX of Linux, macOS and the BSDs
-_READ_BYTES = 65_536
-_READ_TRIES = 4
 _SELECT_LIMIT = 1024  # FD_SETSIZE: select() cannot watch descriptors from here on
 _LONGEST_WAIT_NS = 24 * 3600 * NS_PER_S
 _STARVED_WAIT_NS = NS_PER_MS
 
 _WOULD_BLOCK = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
 _OFFLOAD_REFUSED = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOPROTOOPT})
-# What a network between the hosts, or a datagram too large for it, can cause: counted, not raised.
-_PASSING = frozenset(
-    {
-        errno.ECONNREFUSED,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.EMSGSIZE,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.ENOPROTOOPT,
-        errno.EPERM,
-        errno.EPROTO,
-        getattr(errno, "ENONET", errno.ENETDOWN),
-    }
-)
-_TOLERATED = _PASSING | _WOULD_BLOCK
+_TOLERATED = PASSING | _WOULD_BLOCK
 _TOLERATED_SEGMENTED = _TOLERATED | _OFFLOAD_REFUSED
 
 _SEGMENT_SIZE = struct.Struct("=H")
-
-
-class Received(NamedTuple):
-    """One read: datagrams of one sender, end to end.
-
-    Attributes:
-        buffer: the bytes, at least one. Overwritten by the next `receive`.
-        stride: bytes of each datagram but the last, which has 1..stride bytes.
-        source: the sender's numeric host and port.
-    """
-
-    buffer: memoryview
-    stride: int
-    source: HostPort
-
-
-class _Odd(NamedTuple):
-    """What has been read behind something that it does not belong to: where it stands, and what the kernel said."""
-
-    start: int
-    nbytes: int
-    messages: list[ControlMessage]
-    sender: Any
 
 
 class _Rest(NamedTuple):
@@ -149,15 +105,8 @@ class UdpSocket:
         self._segmentable_stride = MAX_BATCH_BYTES
         self._rest: _Rest | None = None
         self._starved = False
-        self._refused = False
         self._too_long: int | None = None
-        # Twice what a datagram can have, so that one more fits behind those read before.
-        self._into = [bytearray(2 * _READ_BYTES)]
-        self._view = memoryview(self._into[0])
-        self._odd: _Odd | None = None  # read already, and not like those before
-        self.is_dry = False
-        """Whether the last call of `receive` has seen that nothing is left: another one need not be made now."""
-        self._control_space = control_space()
+        self._reads = UdpReads(self._raw, self.stats, self._origins)
         request_options(self._raw, self.stats, receive_buffer=receive_buffer, offload=offload)
         if dont_fragment:
             self.stats.dont_fragment = forbid_fragments(self._raw)
@@ -170,12 +119,17 @@ class UdpSocket:
     @property
     def holds_datagram(self) -> bool:
         """Whether a datagram has been read and waits for `receive`: the descriptor need not be readable then."""
-        return self._odd is not None
+        return self._reads.holds_datagram
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the last call of `receive` has seen that nothing is left: another one need not be made now."""
+        return self._reads.is_dry
 
     @property
     def memory(self) -> memoryview:
         """What `receive` reads into: each `Received.buffer` is a view of its beginning. Always the same."""
-        return self._view
+        return self._reads.memory
 
     def fileno(self) -> int:
         """The descriptor, -1 after `close`."""
@@ -231,93 +185,16 @@ class UdpSocket:
         return False
 
     def receive(self) -> Received | None:
-        """Return what one read gives, None when there is nothing now.
-
-        Empty datagrams are counted and skipped. None may come early after a run of them or of
-        network errors; `wait` then returns at once.
+        """Return what one read gives, None when there is nothing now; see `UdpReads.receive`.
 
         Raises:
             OSError: the socket is unusable.
         """
-        stats = self.stats
-        self.is_dry = False
-        for _ in range(_READ_TRIES):
-            try:
-                nbytes, messages, _, address = self._take_odd() or self._raw.recvmsg_into(
-                    self._into, self._control_space
-                )
-            except BlockingIOError:
-                self.is_dry = True
-                return None
-            except OSError as error:
-                self._note_read_error(error)
-                continue
-            source: HostPort = address if len(address) == 2 else host_port(address)
-            stride = self._heed(messages, source) or nbytes
-            stats.receive_calls += 1
-            if nbytes == 0 or source[1] == 0:  # port 0 means that no answer is wanted (RFC 768), and none can be sent
-                stats.datagrams_received += 1 if nbytes == 0 else -(-nbytes // stride)
-                continue
-            if stride == nbytes:
-                nbytes = self._read_on(nbytes, address)
-            stats.datagrams_received += -(-nbytes // stride)
-            stats.bytes_received += nbytes
-            return Received(self._view[:nbytes], stride, source)
-        return None
-
-    def _heed(self, messages: list[ControlMessage], source: HostPort) -> int:
-        """Note what the kernel said with a read; bytes of each datagram if it joined some, else 0."""
-        stride = 0
-        for message in messages:
-            level, kind, data = message
-            if level == SOL_UDP and kind == UDP_GRO:
-                stride = int.from_bytes(data, sys.byteorder)
-            elif level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
-                self.stats.kernel_drops = int.from_bytes(data, sys.byteorder)
-            else:
-                self._origins.learn(source, message)
-        return stride
-
-    def _read_on(self, stride: int, address: Any) -> int:
-        """Read more datagrams of `stride` bytes and this sender behind the first, as UDP_GRO would; return all bytes.
-
-        What follows is the same for one and for many, and costs nearly as much: so they are taken together.
-        """
-        end, reads = stride, 1
-        while reads < MAX_SEGMENTS and end <= _READ_BYTES:
-            try:
-                nbytes, messages, _, sender = self._raw.recvmsg_into([self._view[end:]], self._control_space)
-            except BlockingIOError:
-                self.is_dry = True
-                break
-            except OSError as error:
-                self._note_read_error(error)
-                break
-            is_odd = nbytes > stride or nbytes == 0 or sender != address
-            if messages and not is_odd:  # shorter ones that the kernel has joined are not of this stride
-                is_odd = 0 < self._heed(messages, address if len(address) == 2 else host_port(address)) < nbytes
-            if is_odd:
-                self._odd = _Odd(end, nbytes, messages, sender)
-                break
-            reads += 1
-            end += nbytes
-            if nbytes < stride:
-                break
-        self.stats.receive_calls += reads - 1
-        return end
-
-    def _take_odd(self) -> tuple[int, list[ControlMessage], int, Any] | None:
-        """The datagram that did not belong to those read before it, as if it were read now."""
-        if self._odd is None:
-            return None
-        odd, self._odd = self._odd, None
-        self._view[: odd.nbytes] = self._view[odd.start : odd.start + odd.nbytes]
-        return odd.nbytes, odd.messages, 0, odd.sender
+        return self._reads.receive()
 
     def take_refused(self) -> bool:
         """Whether `remote` answered "nobody listens here" since the last call."""
-        refused, self._refused = self._refused, False
-        return refused
+        return self._reads.take_refused()
 
     def take_too_long(self) -> int | None:
         """The smallest datagram, in bytes, refused since the last call for being larger than the interface takes."""
@@ -341,7 +218,7 @@ class UdpSocket:
         With `writable` also until the socket takes more. Resolution is a microsecond, a
         millisecond (rounded up) for descriptors that select() cannot watch. May wake early.
         """
-        if self._odd is not None:
+        if self.holds_datagram:
             return
         nanoseconds = _LONGEST_WAIT_NS if timeout_ns is None else min(max(timeout_ns, 0), _LONGEST_WAIT_NS)
         if writable and self._starved:
@@ -399,7 +276,7 @@ class UdpSocket:
             done = len(whole)
         except OSError as error:
             if error.errno == errno.ECONNREFUSED:  # told once, and of an earlier datagram
-                self._note_refusal()
+                self._reads.note_refusal()
         self.stats.send_calls += -(-done // stride)
         self.stats.datagrams_sent += -(-done // stride)
         self.stats.bytes_sent += done
@@ -443,7 +320,7 @@ class UdpSocket:
             except OSError as error:
                 code = error.errno or 0
                 if code == errno.ECONNREFUSED:
-                    self._note_refusal()
+                    self._reads.note_refusal()
                     refusals += 1
                     if refusals == 1:
                         continue
@@ -484,16 +361,3 @@ class UdpSocket:
             self._segmentable_stride = stride - 1
             stats.segmentation = True
         return done
-
-    def _note_read_error(self, error: OSError) -> None:
-        code = error.errno or 0
-        if code == errno.ECONNREFUSED:
-            self._note_refusal()
-        elif code in _PASSING:
-            self.stats.receive_errors[error_name(code)] += 1
-        else:
-            raise error
-
-    def _note_refusal(self) -> None:
-        self.stats.refusals += 1
-        self._refused = True

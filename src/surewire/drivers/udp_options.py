@@ -85,6 +85,23 @@ class RawSocket(Protocol):
     def close(self) -> None: ...
 
 
+PASSING = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EMSGSIZE,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EPERM,
+        errno.EPROTO,
+        getattr(errno, "ENONET", errno.ENETDOWN),
+    }
+)
+"""What a network between the hosts, or a datagram too large for it, can cause: counted, not raised."""
+
+
 @dataclass(slots=True)
 class UdpStats:
     """What went through one socket; all counts start at 0 and never shrink.
