@@ -28,23 +28,46 @@ class _Stop(Exception):
     """SIGTERM has come."""
 
 
+class _Stopper:
+    """Ends the serving when SIGTERM comes. Once it is over another one, or the first, changes nothing any more."""
+
+    def __init__(self) -> None:
+        self.is_serving = True
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self.is_serving:
+            self.is_serving = False
+            raise _Stop
+
+
 def main() -> int:
     """Serve until told to stop; returns the exit status."""
-    role, host, port, flows, task, algorithm = sys.argv[1:]
-    moved = [0]
-    sockets: list[socket.socket] = []
+    moved, stopper = [0], _Stopper()
+    failure: OSError | None = None
     try:
-        signal.signal(signal.SIGTERM, _on_signal)
+        signal.signal(signal.SIGTERM, stopper)
         print(json.dumps({"event": "started"}), flush=True)
-        sockets += _open(role, (host, int(port)), int(flows), algorithm)
-        _move(sockets, moved, sending=task == "send")
-    except (_Stop, ConnectionError):
+        failure = _serve(moved)
+        stopper.is_serving = False
+    except _Stop:
         pass
-    except OSError as error:
-        print(f"cross traffic: {error}", file=sys.stderr)
+    if failure is not None:
+        print(f"cross traffic: {failure}", file=sys.stderr)
         return 1
     print(json.dumps({"bytes": moved[0]}), flush=True)
     return 0
+
+
+def _serve(moved: list[int]) -> OSError | None:
+    """Move what there is until the other side ends; why that was not possible."""
+    role, host, port, flows, task, algorithm = sys.argv[1:]
+    try:
+        _move(_open(role, (host, int(port)), int(flows), algorithm), moved, sending=task == "send")
+    except ConnectionError:
+        return None
+    except OSError as error:
+        return error
+    return None
 
 
 def _open(role: str, address: tuple[str, int], flows: int, algorithm: str) -> list[socket.socket]:
@@ -78,10 +101,6 @@ def _move(sockets: list[socket.socket], moved: list[int], *, sending: bool) -> N
             moved[0] += count
             if count == 0:
                 sockets.remove(sock)
-
-
-def _on_signal(signum: int, frame: FrameType | None) -> None:
-    raise _Stop
 
 
 if __name__ == "__main__":
