@@ -97,6 +97,20 @@ def test_what_comes_after_a_turn_that_ended_at_its_bound_is_read_before_a_deadli
     assert room.endpoint.told[READS_PER_TURN:] == [("datagrams", b"late", 4, PEER), ("timeout", room.now)]
 
 
+def test_nothing_gathers_while_more_waits_than_a_turn_reads(room: Room) -> None:
+    for size in range(1, 65):
+        room.now += 120 * NS_PER_US
+        room.raw.reads.append((b"x" * (1000 + size), [], PEER))
+        room.pump.receive()
+    room.now += NS_PER_S
+    assert room.pump.patience() > 0
+    room.raw.reads.extend((b"x" * size, [], PEER) for size in range(1, READS_PER_TURN + 2))
+    room.pump.receive()
+    assert room.pump.patience() == 0
+    room.pump.receive()
+    assert room.pump.patience() > 0
+
+
 def test_a_refusal_is_told(room: Room) -> None:
     room.raw.reads.append(errno.ECONNREFUSED)
     assert room.pump.receive()

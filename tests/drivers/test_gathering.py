@@ -80,6 +80,18 @@ def test_a_sender_that_waits_to_be_read_is_not_held_up() -> None:
     assert 0 < paused < 200
 
 
+def test_a_sender_that_came_to_wait_to_be_read_is_not_held_up_for_good() -> None:
+    """A steady bulk, and then one of four datagrams under way: the pace with pauses is the same."""
+    bulk, paused = Bulk(), 0
+    bulk.come(320, gap=300 * NS_PER_US)
+    for _ in range(3_000):
+        pause = bulk.pause()
+        paused += pause > 0
+        bulk.now += pause
+        bulk.come(4, gap=50 * NS_PER_US)
+    assert 0 < paused < 1_500
+
+
 def test_a_path_that_became_slower_is_found_out_and_gathers_again() -> None:
     bulk = Bulk()
     bulk.come(320, gap=120 * NS_PER_US)

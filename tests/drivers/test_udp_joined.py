@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from surewire.core.trains import Train
-from surewire.drivers.udp import MAX_SEGMENTS, UdpSocket
+from surewire.drivers.udp import UdpSocket
 from surewire.drivers.udp_options import IP_PKTINFO, SOL_UDP, UDP_GRO, ControlMessage
+from surewire.drivers.udp_reads import MOST_JOINED
 from tests.drivers.fake_udp import PEER, FakeRaw
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -89,9 +90,9 @@ def test_senders_are_kept_apart(receiver: UdpSocket) -> None:
 
 def test_a_batch_is_bounded_and_the_longest_datagrams_fit(receiver: UdpSocket) -> None:
     with UdpSocket(LOOPBACK, offload=False) as sender:
-        send(sender, receiver, *[b"x"] * (MAX_SEGMENTS + 3))
-        reads = received(receiver, MAX_SEGMENTS + 3)
-        assert [len(pieces) for pieces, _ in reads] == [MAX_SEGMENTS, 3]
+        send(sender, receiver, *[b"x"] * (MOST_JOINED + 3))
+        reads = received(receiver, MOST_JOINED + 3)
+        assert [len(pieces) for pieces, _ in reads] == [MOST_JOINED, 3]
         long = [bytes([i]) * 65_507 for i in range(3)]
         send(sender, receiver, *long)
         assert [piece for pieces, _ in received(receiver, 3) for piece in pieces] == long

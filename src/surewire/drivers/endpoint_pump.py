@@ -32,7 +32,7 @@ class PumpedEndpoint(Protocol):
     """What the pump needs of an endpoint: a `DrivenSession` without the events, with memory that is lent once.
 
     Attributes:
-        asked_at: when it sent something last that wants more than to be acknowledged, or was asked for a connection.
+        asked_at: when it last sent something that has to be acknowledged, or a datagram of a handshake came, ns.
     """
 
     asked_at: int
@@ -55,7 +55,16 @@ class PumpedEndpoint(Protocol):
 class EndpointPump:
     """Moves datagrams between one endpoint and one socket. Not thread-safe: its user has a lock."""
 
-    __slots__ = ("_clock", "_destination", "_endpoint", "_gathering", "_has_more", "_socket", "unsendable")
+    __slots__ = (
+        "_clock",
+        "_destination",
+        "_endpoint",
+        "_gathering",
+        "_has_more",
+        "_is_behind",
+        "_socket",
+        "unsendable",
+    )
 
     def __init__(
         self, endpoint: PumpedEndpoint, socket: UdpSocket, *, clock: Callable[[], int] = time.monotonic_ns
@@ -69,6 +78,7 @@ class EndpointPump:
         self._socket = socket
         self._clock = clock
         self._gathering = Gathering(socket.stats)
+        self._is_behind = False  # the last turn ended at its bound of reads
         self._has_more = False  # the last turn ended at its bound, not because there was no more
         self._destination: Address = None  # of the latest train
         self.unsendable = 0
@@ -89,6 +99,8 @@ class EndpointPump:
 
     def patience(self) -> int:
         """For so long, ns, what comes may wait to be read together; see `Gathering`."""
+        if self._is_behind:  # several wait already
+            return 0
         return self._gathering.pause(self._clock(), asked_at=self._endpoint.asked_at)
 
     def receive(self) -> bool:
@@ -104,6 +116,7 @@ class EndpointPump:
             endpoint.handle_datagrams(received.buffer, received.stride, received.source, now=self._clock())
             if socket.is_dry:
                 break
+        self._is_behind = reads == READS_PER_TURN
         now = self._clock()
         if reads:
             self._gathering.on_read(now)

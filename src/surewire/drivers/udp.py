@@ -4,7 +4,8 @@ Not an event loop and not a protocol: `surewire.drivers.blocking` turns the cran
 can cut a train (UDP_SEGMENT) one call sends up to 64 datagrams, and where it can join datagrams
 (UDP_GRO) one call receives as many; elsewhere, or after the kernel refused at send time, the same
 methods work datagram by datagram and `stats` says so. Needs `sendmsg` and `recvmsg_into` of the
-socket module, which all systems but Windows have.
+socket module, which all systems but Windows have. The way in is in `udp_reads`; here are the way out
+and the waiting.
 
 Invariants: no datagram is sent twice, whatever fails half way; a passing network error looks like
 loss, never like an exception; no method but `wait` blocks (given numeric addresses).
