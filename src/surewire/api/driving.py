@@ -53,10 +53,10 @@ _NEVER = 1 << 62
 _ORDERLY = (SurewireError, TimeoutError, TypeError)
 
 
-class _Rest(NamedTuple):
+class _Sleep(NamedTuple):
     """A sleep: how long at most, whether it ends as the socket takes more, how long datagrams may gather; ns."""
 
-    pause: int
+    limit: int
     writable: bool
     gather: int
 
@@ -198,9 +198,9 @@ class EndpointDriver:
                     self._wait_for_driver(subject, deadline)
                 self._role.turns += 1
                 with self:
-                    rest = self._prepare_sleep(deadline)
+                    sleep = self._prepare_sleep(deadline)
             while True:
-                self._sleep(rest)
+                self._sleep(sleep)
                 with self.lock, self:
                     self._receive()
                     try:
@@ -213,7 +213,7 @@ class EndpointDriver:
                     self._send()
                     if result is not None:
                         return result
-                    rest = self._prepare_sleep(deadline)
+                    sleep = self._prepare_sleep(deadline)
         finally:
             if has_role:
                 with self.lock:
@@ -266,14 +266,14 @@ class EndpointDriver:
         due = self._pump.deadline()
         return _NEVER if due is None else due
 
-    def _prepare_sleep(self, deadline: int) -> _Rest:
+    def _prepare_sleep(self, deadline: int) -> _Sleep:
         """What the driver's sleep is to be; from now on others have to wake it."""
         due = 0 if self._has_news else min(self._due(), deadline)
         self._role.sleeps_until = max(due, 1)
-        return _Rest(due - self.now(), self._pump.is_blocked, self._pump.patience())
+        return _Sleep(due - self.now(), self._pump.is_blocked, self._pump.patience())
 
-    def _sleep(self, rest: _Rest) -> None:
-        self._sleeper.sleep(rest.pause, writable=rest.writable, gather=rest.gather)
+    def _sleep(self, sleep: _Sleep) -> None:
+        self._sleeper.sleep(sleep.limit, writable=sleep.writable, gather=sleep.gather)
 
     def _receive(self) -> None:
         self._role.sleeps_until = 0
@@ -392,8 +392,8 @@ class EndpointDriver:
                     if not (self._is_kept or self.endpoint.connections):
                         return
                     self._has_news = False  # it waits for nothing
-                    rest = self._prepare_sleep(_NEVER)
-                self._sleep(rest)
+                    sleep = self._prepare_sleep(_NEVER)
+                self._sleep(sleep)
                 with self.lock, self:
                     self._receive()
         except Aborted:

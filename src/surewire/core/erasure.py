@@ -16,7 +16,7 @@ from functools import reduce
 from itertools import compress
 from operator import xor
 
-_AS_TRUTH = bytes.maketrans(b"01", b"\0\1")
+_AS_TRUTH = bytes.maketrans(b"01", b"\0\1")  # of binary digits: to compress() the byte "0" is true
 
 
 class Equations:

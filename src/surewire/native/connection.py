@@ -155,7 +155,10 @@ class Connection(ApplicationSide):
 
     @property
     def asked_at(self) -> int:
-        """When bytes of the stream were sent last, ns; 0: never. What comes after that may be an answer."""
+        """When something was sent last that has to be acknowledged (bytes of the stream, pings, sums), ns; 0: never.
+
+        What comes after that may be an answer.
+        """
         return self._sending.outbound.log.newest_sent_at
 
     def stats(self) -> ConnectionStats:

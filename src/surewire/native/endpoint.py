@@ -74,7 +74,7 @@ class Endpoint:
         self._answers = Answers(self.stats)
         self._is_answers_turn = True
         self.asked_at = now
-        """When something was sent last that wants more than to be acknowledged, or a handshake went on; ns."""
+        """When something was sent last that has to be acknowledged, or a datagram of a handshake came last; ns."""
         self._reception: Reception | None = None
         if security is not None:
             self._reception = Reception(

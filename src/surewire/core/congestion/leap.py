@@ -16,8 +16,8 @@ passes then takes what others have left for a moment.
 
 Answers may come in bunches, where a radio or a busy host hands over in one go what has gathered for some milliseconds.
 A train that comes back in two of them seems to take as long as the pause between them, whatever the path takes: how
-long it took is known to that pause only, and doubling goes on. One that comes back in a single bunch has waited, its
-beginning longer than its end: that its round trips fall shows no queue that drains.
+long it took is known only to within that pause, and doubling goes on. One that comes back in a single bunch has waited,
+its beginning longer than its end: that its round trips fall shows no queue that drains.
 
 Quadrupling in slow start where nothing speaks against it: SUSS (Arghavani et al., SIGCOMM 2024); trains faster than the
 window: paced chirping (Misund and Briscoe 2019).
@@ -36,7 +36,7 @@ _TELLING_PART = 3 / 4  # of a train
 _LEAST_SEGMENTS = 10  # of one that tells
 _MANY_SEGMENTS = 64  # of one that tells the rate as well
 _LEAST_ANSWERS, _MANY_ANSWERS = 4, 8
-_BUNCHED = 2  # times as long a train left as it came: its round trips fell for that
+_BUNCHED = 2  # times as long as its answers to come a train took to leave, if it was held and handed over at once
 _LEAST_SPREAD = NS_PER_MS  # by which a train that met a queue takes longer to come than to leave
 _UNKNOWN = -1
 _MOST, _MORE = 5, 4  # a rate that is more by so much is another one: a quarter, as in deliveries that grow
@@ -49,7 +49,7 @@ class _Answer(NamedTuple):
 
 
 class _Answers:
-    """Those to one train. Times in ns."""
+    """The answers (acknowledgments) to one train. Times in ns."""
 
     __slots__ = ("_first", "_last", "_widest", "count")
 
@@ -90,7 +90,7 @@ class _Answers:
 
     @property
     def grain(self) -> int:
-        """By how much more, or less, that may have been, had they come evenly."""
+        """How exactly `came` is known: by how much the longest pause is longer than even ones would be."""
         return max(self._widest - self.came // max(self.count - 1, 1), 0)
 
 
@@ -130,7 +130,7 @@ class Leap:
         self._ended_at: int | None = None  # when it had left, or a little later
         self._train = 0  # bytes of it that tell
         self._answers = _Answers()  # to it
-        self._fastest = 0  # bytes a second at which the last one may have passed
+        self._fastest = 0  # bytes a second at which the last one may have passed at most
 
     @property
     def gain(self) -> int:

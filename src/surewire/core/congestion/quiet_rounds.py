@@ -1,6 +1,6 @@
 """Rounds with a smaller window on purpose, to see what is lost where the loss is not ours.
 
-They follow a reduction, when there is loss to explain and the last one is some time ago. The first one has time, as
+They follow a reduction, when there is loss to explain and the last one is some time ago. The first one can wait, as
 start-up has just seen what is lost. While they agree with what is known they become rare; where less is lost than the
 floor says, or as much arrives as before, which means that even the smaller window is more than the path takes, the next
 ones come soon and are deeper.
@@ -15,7 +15,7 @@ _SHALLOW, _DEEP = 75, 50  # per cent of the window
 _LEAST_INTERVAL = NS_PER_S
 _INTERVAL_ROUND_TRIPS = 10
 _MOST_INTERVALS = 4
-_FIRST_DELAY = NS_PER_S  # more, after start-up
+_FIRST_DELAY = NS_PER_S  # that the first one waits in addition, after start-up
 _NO_LOSS = 0.01
 _AS_MUCH = 95  # per cent of what arrived in a round before
 
@@ -32,7 +32,7 @@ class QuietRounds:
         self._usual = 0  # bytes that arrived in a round that was not quiet
 
     def begin(self, now: int) -> None:
-        """Start-up has ended, unless it is a second one."""
+        """Start-up has ended; nothing follows from the end of a second one."""
         self._last_at = self._last_at or now + _FIRST_DELAY
 
     def on_round(self, ended: Round, *, is_first: bool) -> None:
