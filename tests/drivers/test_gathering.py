@@ -28,6 +28,16 @@ class Bulk:
             self.stats.bytes_received += nbytes
             self.gathering.on_read(self.now)
 
+    def wait_for_windows(self, turns: int) -> int:
+        """Four datagrams under way on a path of 0.2 ms, so many times; how often they had to wait to be read."""
+        paused = 0
+        for _ in range(turns):
+            pause = self.pause()
+            paused += pause > 0
+            self.now += pause
+            self.come(4, gap=50 * NS_PER_US)
+        return paused
+
     def pause(self, *, asked_at: int = START - NS_PER_S) -> int:
         return self.gathering.pause(self.now, asked_at=asked_at)
 
@@ -70,26 +80,15 @@ def test_what_was_asked_for_is_prolonged_by_a_small_part_only() -> None:
 
 
 def test_a_sender_that_waits_to_be_read_is_not_held_up() -> None:
-    """Four datagrams under way on a path of 0.2 ms: each pause would be on top of every round trip."""
-    bulk, paused = Bulk(), 0
-    for _ in range(2_000):
-        pause = bulk.pause()
-        paused += pause > 0
-        bulk.now += pause
-        bulk.come(4, gap=50 * NS_PER_US)
-    assert 0 < paused < 200
+    """Each pause would be on top of every round trip."""
+    assert 0 < Bulk().wait_for_windows(2_000) < 200
 
 
 def test_a_sender_that_came_to_wait_to_be_read_is_not_held_up_for_good() -> None:
-    """A steady bulk, and then one of four datagrams under way: the pace with pauses is the same."""
-    bulk, paused = Bulk(), 0
+    """A steady bulk before that had, without pauses, the pace that this one has with them."""
+    bulk = Bulk()
     bulk.come(320, gap=300 * NS_PER_US)
-    for _ in range(3_000):
-        pause = bulk.pause()
-        paused += pause > 0
-        bulk.now += pause
-        bulk.come(4, gap=50 * NS_PER_US)
-    assert 0 < paused < 1_500
+    assert 0 < bulk.wait_for_windows(3_000) < 1_500
 
 
 def test_a_path_that_became_slower_is_found_out_and_gathers_again() -> None:

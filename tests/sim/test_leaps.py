@@ -29,11 +29,11 @@ def test_the_path_is_found_in_fewer_round_trips_than_by_doubling(rtt: int, nbyte
     assert (confirmed_at - began) / NS_PER_S <= most
 
 
-@pytest.mark.parametrize("bunch", [2 * MS, 3 * MS, 5 * MS])
-def test_datagrams_in_bunches_do_not_end_the_search(bunch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bunch", "most"), [(1, 0.60), (2 * MS, 0.64), (3 * MS, 0.68), (5 * MS, 0.72)])
+def test_datagrams_in_bunches_do_not_end_the_search(bunch: int, most: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A radio or a busy host hands over at once what has gathered for some milliseconds, both ways.
 
-    The time of the same transfer without bunches is 0.60 s. Where the search ended at a third of the path it took 0.92.
+    The first of them has none. Where the search ended at a third of the path, bunches of 2 ms took 0.92 s.
     """
     transmit = Link.transmit
 
@@ -47,4 +47,4 @@ def test_datagrams_in_bunches_do_not_end_the_search(bunch: int, monkeypatch: pyt
     transfer.run()
     confirmed_at = transfer.outcomes[0].confirmed_at
     assert confirmed_at is not None
-    assert (confirmed_at - began) / NS_PER_S <= 0.75
+    assert (confirmed_at - began) / NS_PER_S <= most
