@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from surewire.core.congestion import AckSample, FixedRate, PhaseOutcome
 from surewire.core.timers import Timer
 from surewire.core.units import NS_PER_MS as MS
 from surewire.errors import RemoteProtocolError
@@ -325,3 +326,30 @@ def test_a_repair_that_is_lost_again_is_found_a_round_trip_after_it_was_sent() -
     waits = [later - at for at, later in zip(lost_at, lost_at[1:], strict=False)]
     assert all(RTT * 9 // 8 <= wait <= RTT * 9 // 8 + 3 * MS for wait in waits), waits
     assert sender.outbound.stats.probes == 0
+
+
+class Told(FixedRate):
+    """Keeps the order in which it is told of what became of bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(rate=1_000_000, cwnd=1 << 30)
+        self.told: list[str] = []
+
+    def on_ack(self, sample: AckSample) -> None:
+        self.told.append("acknowledged")
+
+    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+        self.told.append("lost")
+
+
+def test_losses_that_an_acknowledgment_shows_are_told_before_it() -> None:
+    """As in RFC 9002 §A.7: else a round that ends with it knows of what arrived, and not of what was lost."""
+    sender = Sender(2 * SEGMENT, window=SEGMENT)
+    sender.outbound.controller = controller = Told()
+    sender.poll()
+    sender.now += RTT
+    sender.outbound.rules.max_offset = 2 * SEGMENT
+    sender.poll()
+    sender.now += RTT
+    sender.ack((1, 2))
+    assert controller.told == ["lost", "acknowledged"]
