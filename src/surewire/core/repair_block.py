@@ -48,7 +48,7 @@ class RepairRun(SentRun):
         return self.offset
 
 
-def _carries(run: SentRun) -> bool:
+def carries(run: SentRun) -> bool:
     """True when it has bytes of the stream; a ping and an earlier sum have none, and nobody waits for them."""
     return run.stop > run.offset
 
@@ -78,7 +78,7 @@ class RepairBlock:
         self.end = end
         self._size = size
         self.segment = segment
-        carriers = [run for run in runs if _carries(run)]
+        carriers = [run for run in runs if carries(run)]
         self.sources = [Source(run.first, run.count, run.offset, run.stop, run.segment) for run in carriers]
         self.symbols: list[int] = []
         self.owed: list[tuple[int, int]] = []
@@ -96,7 +96,7 @@ class RepairBlock:
 
     def holds(self, run: SentRun) -> bool:
         """True when the run carries bytes of the block."""
-        return self.first <= run.first <= self.newest and _carries(run)
+        return self.first <= run.first <= self.newest and carries(run)
 
     def on_acked(self, acked: list[SentRun], spurious: list[SentRun]) -> None:
         """Runs arrived that were in flight, and some that had been taken for lost."""

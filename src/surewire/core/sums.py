@@ -10,7 +10,7 @@ if more is. Each acknowledgment shows more of what was really lost, so what is s
 from __future__ import annotations
 
 from surewire.core.flight import Flight
-from surewire.core.repair_block import RepairBlock, RepairRun
+from surewire.core.repair_block import RepairBlock, RepairRun, carries
 from surewire.core.sent_log import RunState, SentRun
 
 _LEAST = 8  # datagrams in a block: of fewer, copies do as well
@@ -61,7 +61,7 @@ class Sums:
         if not flight.rules.repair_window or not self._loss or flight.probing.count or is_wide:
             return
         runs = self._sources()
-        if sum(run.count for run in runs if run.nbytes and run.state is RunState.IN_FLIGHT) >= _LEAST:
+        if sum(run.count for run in runs if carries(run) and run.state is RunState.IN_FLIGHT) >= _LEAST:
             flight.block = RepairBlock(runs, end=self._end, size=board.size, segment=flight.rules.segment)
             self._newest = flight.block.newest
             flight.probing.cover.leave_to_sums(self._end)

@@ -177,6 +177,19 @@ def test_the_next_end_has_a_block_of_its_own_behind_the_one_before() -> None:
     assert blocks.pop().first > before.newest
 
 
+def test_sums_that_are_under_way_are_nothing_to_be_summed() -> None:
+    """The end mark comes alone, behind a block whose sums have not been answered yet."""
+    sender = ended(finished=False)
+    board = sender.outbound.scoreboard
+    board.push()
+    assert len(sums(sender.pass_time(RTT // 8))) > 8
+    arrive(sender, upto=FLIGHT + 1)
+    sender.ack((0, FLIGHT + 1), position=SIZE)
+    board.finish()
+    runs = sender.pass_time(RTT // 2)
+    assert spans(runs)[0] == (SIZE, SIZE + 1) and not sums(runs)
+
+
 def test_without_an_end_or_a_window_or_a_loss_there_are_none() -> None:
     for sender in (ended(finished=False), ended(window=0), ended(loss=0.0)):
         assert not sums(sender.pass_time(RTT // 2))
