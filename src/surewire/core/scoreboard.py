@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from surewire.core.ranges import RangeSet
 
+WORD = 32
+"""Bytes of a message that is all there is: a datagram that is hardly more than its headers."""
+
 
 class Scoreboard:
     """The sending side's books, in stream offsets."""
@@ -42,8 +45,11 @@ class Scoreboard:
 
     @property
     def is_at_end(self) -> bool:
-        """True when all there is, its end mark included, was sent, is not yet acknowledged, and is waited for."""
-        if not self.is_finished and self._pushed < self.size:
+        """True when all there is, its end mark included, was sent, is not yet acknowledged, and is waited for.
+
+        So is a word that nothing follows, whether somebody has said so or not: it costs next to nothing.
+        """
+        if not self.is_finished and self._pushed < self.size and self.size - self.una > WORD:
             return False
         return self.una < self.next_offset >= self.size + self.is_finished
 

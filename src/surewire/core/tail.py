@@ -27,6 +27,7 @@ from math import ceil, log
 from surewire.core.cover import MOST_UNDER_WAY
 from surewire.core.flight import Flight
 from surewire.core.rtt import GRANULARITY
+from surewire.core.scoreboard import WORD
 from surewire.core.send_rules import Probe
 from surewire.core.sent_log import SentRun
 from surewire.core.sums import Sums
@@ -39,7 +40,6 @@ _PING_COST = 110  # bytes: a ping and its acknowledgment with the headers of the
 _SPARED_EIGHTHS = 3  # of a round trip: what was sent before that is repaired nearly as soon as a copy would be there
 _COPIES_A_LOSS = 20  # for each that is expected: where hardly anything is lost, copies gain hardly anything
 _LOST_TWICE = 1  # segment expected to be lost with their copies: where more are, a round trip of repairs comes anyway
-_WORD = 32  # bytes that are said again whatever the budget: a datagram that is hardly more than its headers
 _ENOUGH = (2, MOST_UNDER_WAY)  # of the same segment, or words for each step that the end makes: at least and at most
 _SILENCED = 0.02  # so rarely all of them are lost, where as many as are allowed reach that
 _MOST_REPEATS = 32  # in datagrams that leave anyway: who takes none of these does not want it
@@ -150,7 +150,7 @@ class Tail:
     def _short_end(self) -> tuple[int, int] | None:
         """The lowest bytes that are missing, if they are as short as a word."""
         piece = self._flight.scoreboard.next_unacked(0, self._flight.rules.segment)
-        return piece if piece is not None and piece[1] - piece[0] <= _WORD else None
+        return piece if piece is not None and piece[1] - piece[0] <= WORD else None
 
     @property
     def _words_so_far(self) -> int:

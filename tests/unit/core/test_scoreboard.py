@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from surewire.core.scoreboard import Scoreboard
 
 
@@ -108,6 +110,17 @@ def test_the_end_of_what_is_waited_for_is_sent_and_not_yet_acknowledged() -> Non
     board.on_acked(0, 150)
     seen.append(board.is_at_end)
     assert seen == [False, True, False, False, True, False]
+
+
+@pytest.mark.parametrize(("length", "is_end"), [(1, True), (32, True), (33, False)])
+def test_a_word_that_nothing_follows_is_waited_for_though_nobody_says_so(length: int, is_end: bool) -> None:
+    board = growing(100)
+    board.on_sent(0, 100)
+    board.on_acked(0, 100 - length)
+    seen = [board.is_at_end]
+    board.extend(101)
+    seen.append(board.is_at_end)
+    assert seen == [is_end, False]  # more of it waits
 
 
 def test_the_end_of_a_stream_is_one_once_its_mark_was_sent() -> None:

@@ -222,6 +222,19 @@ def test_a_short_end_is_said_again_itself_where_the_path_is_known_to_lose(loss: 
     assert said == [(0, 1, number * WORD_AFTER) for number in range(1, words + 1)]
 
 
+def test_a_word_in_a_stream_that_goes_on_is_said_again_as_a_short_end_is() -> None:
+    """An answer of a byte, for which the other side waits: nobody has said that it is whole."""
+    sender = Sender(None, window=100, config=TransportConfig(tail_effort=0.04))
+    rules, board = sender.outbound.rules, sender.outbound.scoreboard
+    rules.repair_window, rules.peer_loss = 0, 0.3
+    board.extend(1)
+    assert spans(sender.poll()) == [(0, 1)]
+    assert sender.outbound.repeat_end(now=sender.now) is not None
+    assert spans(sender.pass_time()) == 4 * [(0, 1)]
+    board.extend(2)
+    assert spans(sender.poll())[:1] == [(1, 2)]
+
+
 def test_a_short_end_rides_on_whatever_leaves_anyway_until_it_is_acknowledged() -> None:
     sender = Sender(0, config=TransportConfig(tail_effort=0.04))
     rules = sender.outbound.rules
