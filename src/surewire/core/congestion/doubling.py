@@ -93,7 +93,7 @@ class Doubling:
         if not self._unmoved_rtt:
             path.floor.begin(start.losses.share, start.losses.evidence)
         rate = start.rate if is_queue else path.filter.bandwidth
-        found = rate * base // NS_PER_S
+        found = path.window_for(rate, base)
         # Acknowledgments that come together show any rate: no window that was not reached, and not much less.
         path.window = min(max(found, reached // 4, path.least), max(reached, start.leap.shown))
         if self._unmoved_rtt:

@@ -13,10 +13,12 @@ from surewire.core.congestion.loss_floor import MOST, LossFloor
 from surewire.core.congestion.queue_delay import QueueDelay
 from surewire.core.congestion.round_trips import Round, RoundTrips
 from surewire.core.congestion.widening import Widening, WiderPath
+from surewire.core.units import NS_PER_S
 
 LEAST_SEGMENTS = 4
 """Of a window that is only made smaller for a queue; and of a round from which loss is learned."""
 
+_LOST_FOR_LONGER = 8  # parts of the round trip: so much later a loss is known than an arrival (RFC 9002 §6.1.2)
 _INITIAL_SEGMENTS = 32  # paced; RFC 6928 allows 10 at once, and what is paced harms less (Google's QUIC: 32)
 _MIN_SEGMENTS = 2  # RFC 9002 §7.2
 _NO_LOSS = 0.01  # a floor above it: no loss-based flow lives here, whoever holds the queue
@@ -67,6 +69,10 @@ class PathState:
     def is_surely_clean(self) -> bool:
         """True when it is known for sure that the path loses less than that."""
         return self.floor.is_surely_below(_NO_LOSS)
+
+    def window_for(self, rate: int, round_trip: int) -> int:
+        """Bytes on the way (with those that are lost) by which so many a second leave, at this round trip (ns)."""
+        return int(rate * round_trip * (1 + self.floor.share / _LOST_FOR_LONGER)) // NS_PER_S
 
     def segments(self, ended: Round) -> float:
         """Of how many segments the round tells whether they were lost."""

@@ -115,7 +115,9 @@ class StartUp:
         share = min(self.losses.share, MOST)
         if self.leap.is_shared:
             return self.leap.rate  # what acknowledgments showed since is what a train takes of others' part
-        return max(int(self._delivered / (1 - share)), self._rate.taken(loss=share))
+        # A whole train tells more than the last acknowledgments do, which busy hosts hold back.
+        shown = self.leap.rate if self.leap.is_full else 0
+        return max(int(self._delivered / (1 - share)), self._rate.taken(loss=share), shown)
 
     @property
     def latest_rtt(self) -> int:

@@ -50,6 +50,18 @@ def test_longer_round_trips_are_a_queue_and_the_window_is_what_the_path_holds() 
     assert path.window == pytest.approx(BDP, rel=0.05)
 
 
+def test_where_much_is_lost_the_window_has_room_for_what_is_not_known_to_be_lost_yet() -> None:
+    """A loss is known an eighth of a round trip later than an arrival, and was in flight up to then."""
+    path = make_path()
+    path.window = 2 * BDP
+    search = Doubling(path)
+    assert acknowledge(path, search, acked=BDP * 6 // 10, lost=BDP * 4 // 10, is_end=True) is None
+    assert acknowledge(path, search, rtt=2 * RTT) is Found.QUEUE
+    share = path.floor.share
+    assert share == pytest.approx(0.4, abs=0.05)
+    assert path.window == pytest.approx(search.start_up.rate * RTT / S * (1 + share / 8), rel=0.01)
+
+
 def test_deliveries_that_grow_no_more_are_a_limit() -> None:
     path = make_path()
     search = Doubling(path)

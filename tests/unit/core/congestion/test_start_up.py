@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from surewire.core.congestion.start_up import StartUp
 from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
 from tests.unit.core.congestion.starting import RTT, SEGMENT, doubling, end_round, grow, tried_after
 
 
@@ -50,6 +51,18 @@ def test_longer_round_trips_end_it() -> None:
     start = see(StartUp(), RTT + 20 * MS)
     grow(start)
     assert start.is_over_by == "delay"
+
+
+@pytest.mark.parametrize(("is_full", "is_shared", "rate"), [(False, False, 1), (True, False, 4), (True, True, 4)])
+def test_a_train_that_is_long_enough_tells_the_rate_though_the_last_answers_are_late(
+    is_full: bool, is_shared: bool, rate: int
+) -> None:
+    """A busy host held some of them back: a tenth to a third of the rate was missing then."""
+    start = StartUp()
+    for number in range(12):
+        grow(start, now=S + number * MS, sent=number * SEGMENT)  # a segment a millisecond
+    start.leap.rate, start.leap.is_full, start.leap.is_shared = 4 * SEGMENT * 1000, is_full, is_shared
+    assert start.rate == pytest.approx(rate * SEGMENT * 1000)
 
 
 def test_a_few_milliseconds_do_not() -> None:
