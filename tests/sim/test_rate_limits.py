@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+from statistics import median
 from typing import Any
 
 import pytest
@@ -34,9 +35,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def transfer(
-    kind: str, size: int, *, limit: int | None, link: LinkConfig = PATH, form: str = "model", **more: Any
+    kind: str, size: int, *, limit: int | None, link: LinkConfig = PATH, form: str = "model", seed: int = 1, **more: Any
 ) -> Limited:
-    made: Limited = KINDS[kind](size, link, seed=1, limit=limit, congestion=FORMS[form], **more)
+    made: Limited = KINDS[kind](size, link, seed=seed, limit=limit, congestion=FORMS[form], **more)
     return made
 
 
@@ -93,21 +94,25 @@ def test_a_short_transfer_waits_for_no_more_than_the_limit_says(kind: str, limit
     assert -0.001 <= extra_s <= 30_000 / limit
 
 
-@pytest.mark.parametrize(
-    ("form", "link", "share"),
-    [("model", PATH, 1.0), ("model", LOSSY, 0.9), ("cubic", PATH, 1.0), ("newreno", PATH, 1.0)],
-)
-def test_when_it_is_lifted_the_path_is_found_again(
-    kind: str, form: str, link: LinkConfig, share: float, request: pytest.FixtureRequest
-) -> None:
-    if kind == "native" and link is LOSSY:
-        slow = "where a tenth is lost, few arrivals look like growth that is not answered to: 40% after half a second"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=slow))
-    sending = transfer(kind, 5_000_000, limit=200_000, link=link, form=form)
+def after_the_limit(kind: str, form: str, link: LinkConfig, seed: int) -> float:
+    """Bytes a second that left from half a second on after a limit was lifted: ten round trips."""
+    sending = transfer(kind, 5_000_000, limit=200_000, link=link, form=form, seed=seed)
     sending.limit_at(4, None)
     assert sending.run(20)
-    # What the bottleneck carries is what leaves, less what the loss takes; half a second is ten round trips.
-    assert sending.sent(4.5, 5.5) >= 0.85 * RATE * share
+    return sending.sent(4.5, 5.5)
+
+
+@pytest.mark.parametrize("form", ["model", "cubic", "newreno"])
+def test_when_it_is_lifted_the_path_is_found_again(kind: str, form: str) -> None:
+    assert after_the_limit(kind, form, PATH, 1) >= 0.85 * RATE
+
+
+def test_so_it_is_where_a_tenth_is_lost(kind: str, request: pytest.FixtureRequest) -> None:
+    """What the bottleneck carries is what leaves, less what the loss takes."""
+    if kind == "native":
+        slow = "rounds of few segments that lose much teach no loss: the floor is 3%; 8 to 110% in ten seeds, median 70"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=slow))
+    assert median(after_the_limit(kind, "model", LOSSY, seed) for seed in range(1, 8)) >= 0.85 * 0.9 * RATE
 
 
 def test_datagrams_get_short_enough_for_it() -> None:
