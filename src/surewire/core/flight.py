@@ -92,8 +92,8 @@ class Flight:
 
     @property
     def is_at_end(self) -> bool:
-        """True where a format that has spares is at the end of what is waited for."""
-        return self.rules.has_spares and self.scoreboard.is_at_end
+        """True where a format that has spares is at the end of what is waited for, and the peer has room for it."""
+        return self.rules.has_spares and self.scoreboard.is_at_end and not self.is_window_closed
 
     @property
     def path_loss(self) -> float:
@@ -165,9 +165,17 @@ class Flight:
         block.symbols.clear()
 
     def on_lost(self, lost: list[SentRun], now: int) -> None:
-        """Let the bytes of these runs, which the log has as lost, go out again; none of them: nothing happens."""
+        """No acknowledgment showed it, but these runs are lost: let their bytes go out again, and tell the controller.
+
+        None of them: nothing happens.
+        """
+        if lost:
+            self.controller.on_lost(self.take_back(lost), now=now)
+
+    def take_back(self, lost: list[SentRun]) -> list[PhaseOutcome]:
+        """Let the bytes of these runs, lost as the log has it, go out again; what the controller is to hear of it."""
         if not lost:
-            return
+            return []
         is_at_end, block = self.is_at_end, self.block
         if is_at_end:
             self.probing.cover.reach(self.scoreboard.next_offset)
@@ -186,4 +194,4 @@ class Flight:
                 self.probing.cover.on_lost(run)
             for low, high in missing:
                 self.scoreboard.on_lost(low, high)
-        self.controller.on_lost([PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost], now=now)
+        return [PhaseOutcome(run.snapshot.phase, 0, run.nbytes) for run in lost]

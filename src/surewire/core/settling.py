@@ -107,8 +107,10 @@ class Settling:
         sent = settled[-1].snapshot.sent_from + settled[-1].offset + settled[-1].nbytes
         sample = flight.sampler.on_acked(settled, latest, now=now, shortest=rtt.smoothed_rtt // 2)
         lost = [] if flight.rules.has_byte_acks else self._detect_lost(now)
-        flight.on_lost(lost, now)  # first (RFC 9002 §A.7): a round that ends with this acknowledgment has lost them
-        flight.controller.on_ack(AckSample(now, sample, acked_bytes, sent, log.bytes_in_flight, outcomes))
+        outcomes_lost = flight.take_back(lost)
+        flight.controller.on_ack(
+            AckSample(now, sample, acked_bytes, sent, log.bytes_in_flight, outcomes, outcomes_lost)
+        )
         if not acked_bytes and flight.rules.silence_interval is not None:
             flight.probing.on_hollow_answer()
             return False

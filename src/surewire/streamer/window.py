@@ -5,6 +5,8 @@ Everything else is the controller's own; it does not know of the bound, and lear
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion import AckSample, CongestionController, PhaseOutcome
 
 
@@ -39,7 +41,7 @@ class BoundedWindow:
     def on_ack(self, sample: AckSample) -> None:
         self._controller.on_ack(sample)
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         self._controller.on_lost(outcomes, now=now)
 
     def on_segment(self, segment: int) -> None:

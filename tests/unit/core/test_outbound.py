@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from surewire.core.congestion import AckSample, FixedRate, PhaseOutcome
@@ -329,21 +331,22 @@ def test_a_repair_that_is_lost_again_is_found_a_round_trip_after_it_was_sent() -
 
 
 class Told(FixedRate):
-    """Keeps the order in which it is told of what became of bytes."""
+    """Keeps what it is told of what became of bytes."""
 
     def __init__(self) -> None:
         super().__init__(rate=1_000_000, cwnd=1 << 30)
-        self.told: list[str] = []
+        self.acked: list[tuple[int, int]] = []  # bytes acknowledged, and shown to be lost by that
+        self.lost: list[int] = []  # bytes that no acknowledgment showed to be lost
 
     def on_ack(self, sample: AckSample) -> None:
-        self.told.append("acknowledged")
+        self.acked.append((sample.acked, sum(outcome.lost for outcome in sample.lost)))
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
-        self.told.append("lost")
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
+        self.lost.append(sum(outcome.lost for outcome in outcomes))
 
 
-def test_losses_that_an_acknowledgment_shows_are_told_before_it() -> None:
-    """As in RFC 9002 §A.7: else a round that ends with it knows of what arrived, and not of what was lost."""
+def test_losses_that_an_acknowledgment_shows_are_told_with_it() -> None:
+    """Else a round that ends with it knows of what arrived, and not of what was lost."""
     sender = Sender(2 * SEGMENT, window=SEGMENT)
     sender.outbound.controller = controller = Told()
     sender.poll()
@@ -352,4 +355,15 @@ def test_losses_that_an_acknowledgment_shows_are_told_before_it() -> None:
     sender.poll()
     sender.now += RTT
     sender.ack((1, 2))
-    assert controller.told == ["lost", "acknowledged"]
+    assert (controller.acked, controller.lost) == ([(SEGMENT, SEGMENT)], [])
+    assert sender.outbound.scoreboard.has_lost
+
+
+def test_losses_that_only_time_shows_are_told_alone() -> None:
+    sender = Sender(5 * SEGMENT)
+    sender.outbound.controller = controller = Told()
+    sender.poll()
+    sender.now += RTT
+    sender.ack((1, 5))
+    sender.expire(Timer.LOSS)
+    assert (controller.acked, controller.lost) == ([(4 * SEGMENT, 0)], [SEGMENT])

@@ -21,6 +21,8 @@ jitter of half a round trip hides the path, and it keeps to a small share; two o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion.background_delay import StandingDelay
 from surewire.core.congestion.background_loss import ExcessLoss
 from surewire.core.congestion.background_slowdown import Slowdown
@@ -101,6 +103,8 @@ class Background:
             if is_judged:
                 self._on_round(sample.now)
             self._is_used = False
+        if sample.lost:
+            self.on_lost(sample.lost, now=sample.now)
 
     def _start_again(self) -> None:
         """Nobody knows what the path has become since it was heard of last."""
@@ -177,7 +181,7 @@ class Background:
         )
         self._loss.begin(is_quiet=is_small or self._slowdown.is_quiet)
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """Halve the window if it is more than is always lost, once for all that was sent before."""
         self._loss.count(outcomes)
         if not self._loss.is_excess:

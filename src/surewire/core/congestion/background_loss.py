@@ -11,6 +11,7 @@ sent before it counts no more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 from surewire.core.congestion.base import PhaseOutcome
@@ -63,7 +64,7 @@ class ExcessLoss:
         if self._group[1] >= _GROUP_SEGMENTS * self._segment:
             self._learn()
 
-    def count(self, outcomes: list[PhaseOutcome]) -> None:
+    def count(self, outcomes: Sequence[PhaseOutcome]) -> None:
         """Count what became of bytes, by the phase in which they were sent."""
         for phase, acked, lost in outcomes:
             if phase % 2:

@@ -6,6 +6,7 @@ something new, one call for each batch of losses, and is read for three numbers 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from surewire.core.delivery import RateSample
@@ -30,6 +31,7 @@ class AckSample(NamedTuple):
         sent: bytes sent up to the last of them, each time they were.
         bytes_in_flight: afterwards.
         outcomes: the acknowledged bytes by the phase in which they were sent.
+        lost: the bytes that it shows to be lost, likewise.
     """
 
     now: int
@@ -38,6 +40,7 @@ class AckSample(NamedTuple):
     sent: int
     bytes_in_flight: int
     outcomes: list[PhaseOutcome]
+    lost: Sequence[PhaseOutcome] = ()
 
     def uses_half(self, window: int) -> bool:
         """True when at least half of this window (bytes) was on the way as the acknowledgment came.
@@ -73,10 +76,10 @@ class CongestionController(Protocol):
         """
 
     def on_ack(self, sample: AckSample) -> None:
-        """Bytes were acknowledged."""
+        """Bytes were acknowledged, and others may be known to be lost by that."""
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
-        """Bytes were declared lost."""
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
+        """Bytes were declared lost, and no acknowledgment showed it."""
 
     def on_segment(self, segment: int) -> None:
         """Segments sent from now on have up to `segment` bytes: the path was found to carry longer ones, or fewer."""

@@ -14,6 +14,7 @@ phase to begin the cycle with, for want of a source of randomness: the time choo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
@@ -113,6 +114,8 @@ class Bbr1:
         self._follow(sample, is_stale=is_stale)
         self._set_rate()
         self._set_cwnd(sample)
+        if sample.lost:
+            self.on_lost(sample.lost, now=sample.now)
 
     def _follow(self, sample: AckSample, *, is_stale: bool) -> None:
         """Change the mode where its time has come (§4.3)."""
@@ -190,7 +193,7 @@ class Bbr1:
         least = _LEAST_SEGMENTS * self._segment
         self.cwnd = least if self.mode is _PROBE_RTT else max(self.cwnd, least)
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """A loss ends the probing phase of the cycle, and changes nothing else."""
         self._has_lost = self._has_lost or any(lost and phase == self.phase for phase, _, lost in outcomes)
 

@@ -12,6 +12,8 @@ What the RFC leaves open or says it should do, and is done here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.congestion.cubic_curve import BETA, CubicCurve
 from surewire.core.congestion.hystart import CSS_GROWTH_DIVISOR, HyStart
@@ -77,7 +79,7 @@ class Cubic:
             self._hystart.on_rtt(rtt)
 
     def on_ack(self, sample: AckSample) -> None:
-        """Grow, if the window was used."""
+        """Grow, if the window was used, and answer to what was lost."""
         since, self._last_ack_at = sample.now - self._last_ack_at, sample.now
         acked = self._recovery.on_ack(sample)
         if not window_is_used(sample, self.cwnd):
@@ -86,6 +88,8 @@ class Cubic:
             self._start(acked, is_round_over=sample.rate.round_start)
         elif acked:
             self._avoid_congestion(acked, sample.now)
+        if sample.lost:
+            self.on_lost(sample.lost, now=sample.now)
 
     def _start(self, acked: int, *, is_round_over: bool) -> None:
         if self._ssthresh is not None:
@@ -110,7 +114,7 @@ class Cubic:
         target = min(max(curve.at(now + self._recovery.smoothed_rtt), window), _MAX_TARGET * window)
         self._window += (target - window) * acked / window
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """Reduce the window, once for all that was sent before (§4.6)."""
         if self._recovery.on_lost(outcomes):
             self._prior = self._window

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.units import NS_PER_MS, NS_PER_S
 from surewire.errors import ConfigError
@@ -52,7 +54,7 @@ class FixedRate:
     def on_ack(self, sample: AckSample) -> None:
         """Nothing to learn."""
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """Nothing to yield."""
 
     def on_segment(self, segment: int) -> None:

@@ -27,6 +27,7 @@ Sources: start-up RFC 9406; pacing RFC 9002 §7.7; competition RFC 9438; delay t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from surewire.core.congestion.base import AckSample, PhaseOutcome
@@ -134,7 +135,7 @@ class PathModel:
         elif self._path.widening is not None:
             self._path.widening.on_rtt(rtt)
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """Count losses; what follows from them follows at the end of the round."""
         self._rounds.on_lost(outcomes)
 
@@ -150,6 +151,7 @@ class PathModel:
         if sample.rate.round_start:
             path.filter.on_round()
         tolerance = _ANY_NOISE if self.mode is _STARTUP else path.allowed // 4
+        self._rounds.on_lost(sample.lost)  # a round that ends now has lost them
         ended = self._rounds.on_ack(sample, tolerance=tolerance)
         if self.mode is _STARTUP:
             found = self._doubling.on_ack(sample, ended)

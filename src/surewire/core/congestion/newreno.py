@@ -7,6 +7,8 @@ acknowledgments, so a receiver that delays them slows nothing down. ECN is not r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion.base import AckSample, PhaseOutcome, check_start
 from surewire.core.congestion.recovery_period import (
     RecoveryPeriod,
@@ -59,10 +61,14 @@ class NewReno:
         self._recovery.on_rtt(rtt)
 
     def on_ack(self, sample: AckSample) -> None:
-        """Grow, if the window was used (RFC 9002 §7.3.1, §7.3.3)."""
+        """Grow, if the window was used (RFC 9002 §7.3.1, §7.3.3), and answer to what was lost."""
         acked = self._recovery.on_ack(sample)
-        if not acked or not window_is_used(sample, self.cwnd):
-            return
+        if acked and window_is_used(sample, self.cwnd):
+            self._grow(acked)
+        if sample.lost:
+            self.on_lost(sample.lost, now=sample.now)
+
+    def _grow(self, acked: int) -> None:
         if self.is_starting:
             self.cwnd += acked
             return
@@ -71,7 +77,7 @@ class NewReno:
             self._acked -= self.cwnd
             self.cwnd += self._segment
 
-    def on_lost(self, outcomes: list[PhaseOutcome], *, now: int) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome], *, now: int) -> None:
         """Halve the window, once for all that was sent before (RFC 9002 §7.3.2)."""
         if self._recovery.on_lost(outcomes):
             self.cwnd = self.ssthresh = max(self.cwnd // 2, minimum_window(self._segment))

@@ -12,6 +12,8 @@ second one, and all between was lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 from surewire.core.rtt import RttEstimator
 from surewire.core.units import NS_PER_MS, NS_PER_S
@@ -52,7 +54,7 @@ class RecoveryPeriod:
         self._bytes_in_flight = sample.bytes_in_flight
         return sum(outcome.acked for outcome in sample.outcomes if outcome.phase == self.phase)
 
-    def on_lost(self, outcomes: list[PhaseOutcome]) -> bool:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome]) -> bool:
         """Count a loss; True when it is news, and the window is to be reduced."""
         if not any(outcome.lost and outcome.phase == self.phase for outcome in outcomes):
             return False

@@ -14,7 +14,7 @@ of four stands for one. Not where the application had nothing to send: those las
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
@@ -108,7 +108,7 @@ class RoundTrips:
         self._jitter.on_rtt(rtt, rttvar, sent_at)
         self._rtts.append(rtt)
 
-    def on_lost(self, outcomes: list[PhaseOutcome]) -> None:
+    def on_lost(self, outcomes: Sequence[PhaseOutcome]) -> None:
         """Take losses."""
         for outcome in outcomes:
             if outcome.phase >= self._since:
