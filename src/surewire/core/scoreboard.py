@@ -47,11 +47,16 @@ class Scoreboard:
     def is_at_end(self) -> bool:
         """True when all there is, its end mark included, was sent, is not yet acknowledged, and is waited for.
 
-        So is a word that nothing follows, whether somebody has said so or not: it costs next to nothing.
+        So is a word that nothing follows (`is_word`), though nobody has said so.
         """
-        if not self.is_finished and self._pushed < self.size and self.size - self.una > WORD:
+        if not self.is_finished and self._pushed < self.size and not self.is_word:
             return False
         return self.una < self.next_offset >= self.size + self.is_finished
+
+    @property
+    def is_word(self) -> bool:
+        """True when what is missing is a word that nobody has said to be waited for: to say it again costs little."""
+        return not self.is_finished and self._pushed < self.size and self.size - self.una <= WORD
 
     @property
     def is_data_acked(self) -> bool:

@@ -15,11 +15,13 @@ costs a round trip to find and another to repair. So a little is spent before it
 Every copy has a packet number of its own, so it counts as a delivery, as a round trip or as a loss like any other
 transmission, and what it costs shows in the bytes sent; bytes that another copy brought are not sent again.
 
-Nothing is repeated while there are new bytes, or known losses: bulk pays for its end only.
+Nothing is repeated while there are new bytes, or known losses: bulk pays for its end only. A word that nothing follows,
+and that nobody has said to be waited for, is said again and nothing else: of a dialogue each may be one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
 from math import ceil, log
@@ -87,6 +89,8 @@ class Tail:
         if not self.is_open:
             return []
         may_leave = partial(self._may_leave, rate=rate, allowance=allowance, window=window)
+        if self._flight.scoreboard.is_word:
+            return self._say_word(now, may_leave)
         sums = self._sums
         if sums.is_new_end:
             if sums.may_come and not may_leave(self._flight.rules.segment):
@@ -97,7 +101,7 @@ class Tail:
             return [sums.send(block, now=now)] if may_leave(block.segment) else []
         copy = self._next_copy(now)
         if copy is None:
-            return self._say_word(now)
+            return self._say_word(now, may_leave)
         return [self._send_copy(*copy, now)] if may_leave(copy[1] - copy[0]) else []
 
     def _may_leave(self, length: int, *, rate: int, allowance: int, window: int) -> bool:
@@ -132,7 +136,7 @@ class Tail:
         self._flight.probing.effort.spend(stop - start)
         return self._flight.transmit(start, stop, now=now, retransmission=True)
 
-    def _say_word(self, now: int) -> list[SentRun]:
+    def _say_word(self, now: int, may_leave: Callable[[int], bool]) -> list[SentRun]:
         """Ask what has arrived, or say the last bytes again, a few times in the round trip after the last datagram."""
         flight, board = self._flight, self._flight.scoreboard
         if self._words_so_far >= self._enough:
@@ -141,10 +145,13 @@ class Tail:
         if now < due:
             flight.timers.arm(_PACING, due)
             return []
+        piece = self._short_end
+        if piece is not None and not may_leave(piece[1] - piece[0]):
+            return []
         self._words += 1
-        if self._short_end is None:
+        if piece is None:
             return [flight.transmit(board.next_offset, board.next_offset, now=now, retransmission=False)]
-        return [flight.transmit(*self._short_end, now=now, retransmission=True)]
+        return [flight.transmit(*piece, now=now, retransmission=True)]
 
     @property
     def _short_end(self) -> tuple[int, int] | None:
@@ -164,17 +171,26 @@ class Tail:
 
     def repeat(self, now: int) -> SentRun | None:
         """The last bytes once more, where a datagram leaves anyway and they are so short that they cost nothing."""
-        piece = self._short_end if self.is_open else None
+        piece = self._short_end if self.is_open and not self._is_limited else None
         if piece is None or self._words_so_far + self._repeats >= _MOST_REPEATS:
             return None
         self._repeats += 1
         return self._flight.transmit(*piece, now=now, retransmission=True)
 
     @property
+    def _is_limited(self) -> bool:
+        """True of words where the rate has a limit: those that ride go past the pacer."""
+        return self._flight.rules.max_rate is not None and self._flight.scoreboard.is_word
+
+    @property
     def _enough(self) -> int:
-        """How many words are said, or segments sent of what was lost: as many as it takes that one of them arrives."""
+        """How many words are said, or segments sent of what was lost: as many as it takes that one of them arrives.
+
+        Of a word that is one of many, maybe, the first counts, and none follows where hardly anything is lost.
+        """
         least, most = _ENOUGH
-        return min(max(ceil(log(_SILENCED) / log(min(self._flight.path_loss, 0.99))), least), most)
+        enough = ceil(log(_SILENCED) / log(min(self._flight.path_loss, 0.99)))
+        return min(enough - 1, most) if self._flight.scoreboard.is_word else min(max(enough, least), most)
 
     def _ask_early(self, now: int) -> list[SentRun]:
         flight, board, effort = self._flight, self._flight.scoreboard, self._flight.probing.effort

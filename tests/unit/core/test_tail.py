@@ -8,6 +8,7 @@ import pytest
 
 from surewire.core.config import TransportConfig
 from surewire.core.congestion import FixedRate
+from surewire.core.repair_block import RepairRun
 from surewire.core.sent_log import SentRun
 from surewire.core.timers import Timer
 from surewire.core.units import NS_PER_MS as MS
@@ -230,9 +231,63 @@ def test_a_word_in_a_stream_that_goes_on_is_said_again_as_a_short_end_is() -> No
     board.extend(1)
     assert spans(sender.poll()) == [(0, 1)]
     assert sender.outbound.repeat_end(now=sender.now) is not None
-    assert spans(sender.pass_time()) == 4 * [(0, 1)]
+    assert spans(sender.pass_time()) == 3 * [(0, 1)]  # four with the first
     board.extend(2)
     assert spans(sender.poll())[:1] == [(1, 2)]
+
+
+def test_words_one_after_the_other_get_neither_sums_nor_copies() -> None:
+    """Each keystroke is the end of what there is; eight of them under way were a block once, of full segments."""
+    sender = Sender(None, window=1 << 20, config=TransportConfig(tail_effort=0.5))
+    rules, board = sender.outbound.rules, sender.outbound.scoreboard
+    rules.repair_window = 1 << 20
+    sender.outbound._flight.loss_share.take(acked=9_000, lost=1_000)
+    sender.outbound.log.sent_total = 1 << 30
+    sent = []
+    for size in range(1, 20):
+        board.extend(size)
+        sent += sender.pass_time(RTT // 20)
+    assert board.next_offset == 19 and not any(isinstance(run, RepairRun) for run in sent)
+    assert len(sent) <= 2 * 19
+
+
+@pytest.mark.parametrize("loss", [0.001, 0.01, 0.02])
+def test_where_hardly_anything_is_lost_a_word_is_said_once(loss: float) -> None:
+    sender = Sender(None, window=100)
+    sender.outbound.rules.repair_window, sender.outbound.rules.peer_loss = 0, loss
+    sender.outbound.scoreboard.extend(1)
+    assert spans(sender.pass_time()) == [(0, 1)]
+
+
+def test_a_word_for_which_the_peer_has_no_room_is_a_probe_and_no_more() -> None:
+    """It refuses the whole datagram, acknowledgment and all: repeated with each, it was the end of the connection."""
+    sender = Sender(None, window=100)
+    rules, board = sender.outbound.rules, sender.outbound.scoreboard
+    rules.repair_window, rules.peer_loss = 0, 0.3
+    board.extend(100)
+    sender.drain()
+    sender.now += RTT
+    sender.ack((0, 1), position=100)
+    board.extend(101)
+    assert sender.poll() == []
+    assert spans(sender.expire(Timer.PTO)) == [(100, 101)]
+    for _ in range(20):
+        sender.now += RTT // 2
+        sender.outbound.on_ack_numbers([(0, 1)], position=100, echo=None, ack_delay=0, now=sender.now)
+        assert sender.outbound.repeat_end(now=sender.now) is None
+        assert sender.pass_time(RTT // 4) == []
+
+
+def test_words_keep_to_a_limit_of_the_rate() -> None:
+    sender = Sender(None, window=1 << 20)
+    rules, board = sender.outbound.rules, sender.outbound.scoreboard
+    rules.repair_window, rules.peer_loss, rules.max_rate = 0, 0.3, 100
+    sent = 0
+    for size in range(20, 1_001, 20):
+        board.extend(size)
+        sent += sum(run.nbytes for run in sender.pass_time(RTT * 2))
+        assert sender.outbound.repeat_end(now=sender.now) is None
+    assert sent <= 10 * SEGMENT + 10 * 100  # a burst, and ten seconds
 
 
 def test_a_short_end_rides_on_whatever_leaves_anyway_until_it_is_acknowledged() -> None:
