@@ -20,7 +20,7 @@ def is_contended(path: PathState, cuts: Cuts, *, excess: float, now: int) -> boo
     if not path.is_surely_clean:
         return False
     queue, allowed = path.queue, path.allowed
-    overflows = excess > 0 and cuts.count > 0 and max(queue.delay, queue.before) > allowed
+    overflows = excess > 0 and cuts.has_stood and max(queue.delay, queue.before) > allowed
     return overflows or (cuts.is_standing(now) and queue.delay > allowed // 2)
 
 

@@ -85,6 +85,11 @@ class Cuts:
     def _is_at(self, rtt: int) -> bool:
         return 100 * abs(rtt - self._rtt) <= UNMOVED * self._rtt
 
+    @property
+    def has_stood(self) -> bool:
+        """True when it was cut for twice since it rose suddenly or became shorter: what overflows is no newcomer's."""
+        return self._standing > 1
+
     def is_standing(self, now: int) -> bool:
         """True when so many have not made the queue shorter that somebody else must hold it."""
         return self._standing >= _STANDING_CUTS or self.held_before(now) > 0
