@@ -97,7 +97,8 @@ class _Answers:
 class Leap:
     """`gain` says how fast a window may leave, and `take` how large it may become.
 
-    `is_near`: a train came back slower than it left. `is_full`: one of enough datagrams did, so the path is known.
+    `is_near`: a train came back slower than it left. `is_full`: one of enough datagrams did, so the path is known, or
+    the window is too small for one. `is_measured`: there was one of enough, and `rate` is what the path takes.
     `is_over`: no more trains. `shown`: the largest window (bytes) that a train showed to fit the path; `rate`: bytes a
     second at which the last one that counts has passed. `is_shared`: there are others, so no later one counts.
     """
@@ -112,6 +113,7 @@ class Leap:
         "_since",
         "_train",
         "is_full",
+        "is_measured",
         "is_near",
         "is_over",
         "is_shared",
@@ -121,7 +123,7 @@ class Leap:
 
     def __init__(self, *, is_over: bool = False) -> None:
         self.is_over = is_over
-        self.is_full = self.is_near = self.is_shared = False
+        self.is_full = self.is_measured = self.is_near = self.is_shared = False
         self.shown = self.rate = 0
         self._round_trips = LatestRoundTrips()
         self._is_delayed = False  # they have grown
@@ -186,7 +188,7 @@ class Leap:
             return 0
         self.rate = passed * NS_PER_S // max(left, came)
         self._fastest = passed * NS_PER_S // max(left, came - grain)
-        self.is_full = self.is_near and is_long
+        self.is_full = self.is_measured = self.is_near and is_long
         self.is_over = self.is_full or (not self.is_near and (self._is_delayed or 3 * came > 4 * left))
         shown = min(_GAIN * window, passed * self._round_trips.least // max(left, came))
         self.shown = max(self.shown, shown)

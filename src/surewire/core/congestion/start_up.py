@@ -116,7 +116,7 @@ class StartUp:
         if self.leap.is_shared:
             return self.leap.rate  # what acknowledgments showed since is what a train takes of others' part
         # A whole train tells more than the last acknowledgments do, which busy hosts hold back.
-        shown = self.leap.rate if self.leap.is_full else 0
+        shown = self.leap.rate if self.leap.is_measured else 0
         return max(int(self._delivered / (1 - share)), self._rate.taken(loss=share), shown)
 
     @property

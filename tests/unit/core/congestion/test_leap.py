@@ -109,7 +109,7 @@ def test_one_of_many_segments_that_did_so_is_the_end() -> None:
     assert second.pass_on(32) == 512
     third = Train(leap, every=RTT // 2048, window=512, at=second.at + RTT + 32 * RTT // 512, before=58)
     assert third.pass_on(128, slower=RTT // 2048) == pytest.approx(1024, rel=0.02)
-    assert leap.is_full
+    assert leap.is_full and leap.is_measured
     assert leap.is_over
 
 

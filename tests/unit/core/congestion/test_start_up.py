@@ -53,15 +53,15 @@ def test_longer_round_trips_end_it() -> None:
     assert start.is_over_by == "delay"
 
 
-@pytest.mark.parametrize(("is_full", "is_shared", "rate"), [(False, False, 1), (True, False, 4), (True, True, 4)])
+@pytest.mark.parametrize(("is_measured", "is_shared", "rate"), [(False, False, 1), (True, False, 4), (True, True, 4)])
 def test_a_train_that_is_long_enough_tells_the_rate_though_the_last_answers_are_late(
-    is_full: bool, is_shared: bool, rate: int
+    is_measured: bool, is_shared: bool, rate: int
 ) -> None:
     """A busy host held some of them back: a tenth to a third of the rate was missing then."""
     start = StartUp()
     for number in range(12):
         grow(start, now=S + number * MS, sent=number * SEGMENT)  # a segment a millisecond
-    start.leap.rate, start.leap.is_full, start.leap.is_shared = 4 * SEGMENT * 1000, is_full, is_shared
+    start.leap.rate, start.leap.is_measured, start.leap.is_shared = 4 * SEGMENT * 1000, is_measured, is_shared
     assert start.rate == pytest.approx(rate * SEGMENT * 1000)
 
 
