@@ -22,7 +22,7 @@ from surewire.native.config import NativeConfig
 from tests.sim.world import content
 
 WITHOUT = replace(ETHERNET, repair_window=0)
-SEEDS = range(1, 9)
+SEEDS = range(1, 17)
 HEADERS = 28  # of IPv4 and UDP
 
 
