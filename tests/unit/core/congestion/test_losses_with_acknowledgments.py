@@ -21,20 +21,20 @@ CONTROLLERS: list[Callable[..., CongestionController]] = [NewReno, Cubic, Backgr
 
 
 def told(controller: CongestionController, way: str) -> list[tuple[int, int, int]]:
-    """Rounds in which a third is lost; the window, the rate and the phase after each, told in this way."""
+    """Rounds, from the twelfth on a third of each lost; window, rate and phase after each, told in this way."""
     seen = []
-    for number in range(12):
+    for number in range(24):
         now = S + number * RTT
         phase = controller.phase
         controller.on_rtt(RTT, rttvar=MS, sent_at=now - RTT)
-        lost = [PhaseOutcome(phase, 0, 4 * SEGMENT)] if number % 3 == 2 else []
+        lost = [PhaseOutcome(phase, 0, 20 * SEGMENT)] if number >= 12 else []
         sample = make_sample(
             now=now,
             rate=200_000,
             round_start=True,
-            sent=number * 12 * SEGMENT,
+            sent=number * 60 * SEGMENT,
             bytes_in_flight=controller.cwnd,
-            outcomes=[PhaseOutcome(phase, 8 * SEGMENT, 0)],
+            outcomes=[PhaseOutcome(phase, 40 * SEGMENT, 0)],
         )
         if way == "with it":
             controller.on_ack(sample._replace(lost=lost))
@@ -43,7 +43,7 @@ def told(controller: CongestionController, way: str) -> list[tuple[int, int, int
             controller.on_ack(sample)
         else:
             controller.on_ack(sample)
-            if lost:
+            if lost and way == "after it":
                 controller.on_lost(lost, now=now)
         seen.append((controller.cwnd, controller.pacing_rate, controller.phase))
     return seen
@@ -55,4 +55,5 @@ def test_the_model_hears_of_them_first_and_all_others_afterwards(make: Callable[
     usual = "before it" if make is PathModel else "after it"
     seen = told(make(segment=SEGMENT, initial_rtt=RTT), "with it")
     assert seen == told(make(segment=SEGMENT, initial_rtt=RTT), usual)
-    assert len(set(seen)) > 3
+    if make is not Bbr1:  # a loss only ends its probing
+        assert seen != told(make(segment=SEGMENT, initial_rtt=RTT), "never")
