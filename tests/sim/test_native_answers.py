@@ -23,6 +23,10 @@ class Asks(Exchange):
         self.answered_at = 0
         self._rest = memoryview(QUESTION)
 
+    def is_answered(self) -> bool:
+        """True once it is there."""
+        return self.answered_at > 0
+
     def on_turn(self, connection: Connection, now: int) -> bool:
         """Write what there is room for, read what there is."""
         given = connection.write(self._rest, now=now) if self._rest and connection.room else 0
@@ -39,6 +43,10 @@ class Answers(Exchange):
         super().__init__()
         self.at = 0
 
+    def on_accept(self, connection: Connection) -> Answers:
+        """Take the one connection there is."""
+        return self
+
     def on_turn(self, connection: Connection, now: int) -> bool:
         """Read what there is."""
         taken = self.take(connection, now)
@@ -54,9 +62,9 @@ def waits() -> list[int]:
     found = []
     for seed in SEEDS:
         asking, answering = Asks(), Answers()
-        world = NativeWorld(LINK, seed=seed, on_accept=lambda connection, player=answering: player)
+        world = NativeWorld(LINK, seed=seed, on_accept=answering.on_accept)
         world.connect(asking)
-        assert world.run(60, stop=lambda player=asking: player.answered_at > 0)
+        assert world.run(60, stop=asking.is_answered)
         found.append(asking.answered_at - answering.at)
     return sorted(found)
 
