@@ -1,7 +1,8 @@
 """What a congestion controller is told and what it answers.
 
 A controller never sees a packet: it gets each round trip measured, one sample for each acknowledgment of
-something new, one call for each batch of losses, and is read for three numbers before each transmission.
+something new, with what that shows to be lost, one call for each batch of losses that only time shows, and is read for
+three numbers before each transmission. In which order it takes what one sample has is for each to say.
 """
 
 from __future__ import annotations
