@@ -50,6 +50,16 @@ def target(tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
+def hangups(disposition: signal.Handlers) -> Iterator[None]:
+    """The tools that start here inherit this: under nohup, where the tests may run themselves, SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, disposition)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@contextlib.contextmanager
 def slow_transfer(source: Path, target: Path, *options: str) -> Iterator[tuple[Tool, Receiver]]:
     """A sender and a receiver in the midst of a transfer that still takes seconds."""
     with (
@@ -87,7 +97,7 @@ def check_counts(out: str, verb: str) -> list[Line]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_sender_resets_the_receiver(source: Path, target: Path, number: int) -> None:
-    with slow_transfer(source, target) as (sender, receiver):
+    with hangups(signal.SIG_DFL), slow_transfer(source, target) as (sender, receiver):
         sender.signal(number)
         sent, received = sender.wait(), receiver.wait()
     assert (sent.code, sent.err) == (INTERRUPTED, "rdps: interrupted\n")
@@ -97,6 +107,16 @@ def test_a_stopped_sender_resets_the_receiver(source: Path, target: Path, number
     assert "rdpr: the sender ended the transfer: interrupted\n" in received.err
     check_counts(received.out, "received")
     check_kept(target, source, received.err)
+
+
+def test_a_hangup_stops_nothing_under_nohup(source: Path, target: Path) -> None:
+    source.write_bytes(source.read_bytes()[: SIZE // 3])
+    with hangups(signal.SIG_IGN), slow_transfer(source, target) as (sender, receiver):
+        sender.signal(signal.SIGHUP)
+        receiver.signal(signal.SIGHUP)
+        sent, received = sender.wait(), receiver.wait()
+    assert (sent.code, received.code) == (0, 0)
+    assert target.read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
