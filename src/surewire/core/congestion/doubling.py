@@ -74,8 +74,8 @@ class Doubling:
         path, start, rounds = self._path, self.start_up, self._path.rounds
         path.queue.rtt = ended.rtt
         if not self._unmoved_rtt:
-            start.take_round_trips(ended, jitter=rounds.jitter)
-            path.queue.begin(start.least_round_trip(jitter=rounds.jitter, noise=rounds.noise), now=now)
+            start.take_round_trips(ended, jitter=rounds.steady_jitter)
+            path.queue.begin(start.least_round_trip(jitter=rounds.steady_jitter, noise=rounds.noise), now=now)
         tried = start.on_round(ended, window=path.window, segment=path.segment)
         if tried:
             path.window = tried

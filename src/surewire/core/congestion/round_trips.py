@@ -28,6 +28,7 @@ _KNOWN_SAMPLES = 8  # from here on their variation is known
 _ENOUGH_ROUNDS = 4
 _SETTLING_DEVIATIONS = 3  # mean deviations of the round trip after which the first answers are typical ones
 _LATE_DEVIATIONS = 24  # of the round trip: three of them are the eighth by which losses are known later than arrivals
+_SHORTER_PART = 32  # of the steps at most go down while a queue grows; of jitter's half do
 _NOISE = 4  # two standard deviations of a median of n even samples, in mean deviations and times sqrt(n)
 
 
@@ -83,6 +84,11 @@ class RoundTrips:
     def jitter(self) -> int:
         """What round trips vary by in any case, ns: the smallest mean deviation that any round showed."""
         return self._jitter.value
+
+    @property
+    def steady_jitter(self) -> int:
+        """The same without what a queue adds that grows by more than that from one datagram to the next."""
+        return self._jitter.steady
 
     def begin(self) -> None:
         """The window has been changed: what was sent before does not count any more."""
@@ -202,13 +208,14 @@ class RoundTrips:
 class _Jitter:
     """The mean deviation as differences of successive round trips show it: a queue that grows adds hardly to them.
 
-    The smallest of any round counts; before enough of them are known, RFC 9002's variation, if it is less.
+    The smallest of any round counts; before enough of them are known, RFC 9002's variation, if it is less. `steady` is
+    the same without what a growing queue adds: little on a fast link, milliseconds on a slow one.
     """
 
-    __slots__ = ("_is_known", "_rttvar", "_seen", "value")
+    __slots__ = ("_is_known", "_rttvar", "_seen", "steady", "value")
 
     def __init__(self) -> None:
-        self.value = 0
+        self.value = self.steady = 0
         self._rttvar = 0
         self._seen: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)  # when each was sent, and its round trip
         self._is_known = False
@@ -221,18 +228,40 @@ class _Jitter:
         seen = self._seen
         if len(seen) <= _FEW_DIFFERENCES:
             if not self._is_known:
-                self.value = self._rttvar
+                self.value = self.steady = self._rttvar
             return
-        # As they were sent: of those that come in the order of their round trips each is near the next.
-        steps = sum(abs(after[1] - before[1]) for before, after in pairwise(sorted(seen)))
-        found = 3 * steps // (4 * (len(seen) - 1))  # of even, triangular, or normal distributions: 0.71 to 0.75
+        steps, own = _steps(seen)
+        found, steady = _mean_deviation(steps), _mean_deviation(own)
         if len(seen) <= _KNOWN_SAMPLES:
             if not self._is_known:
-                self.value = min(found, self._rttvar)
+                self.value, self.steady = min(found, self._rttvar), min(steady, self._rttvar)
             return
         self.value = min(self.value, found) if self._is_known else found
+        self.steady = min(self.steady, steady, self.value) if self._is_known else min(steady, self.value)
         self._is_known = True
         seen.clear()
+
+
+def _steps(seen: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Differences (ns) of successive round trips, each with when it was sent; and what is no growing queue's of them.
+
+    As they were sent: of those that come in the order of their round trips each is near the next. Where hardly any is
+    shorter than the one before, a queue grows: then what it grows by from one to the next is no part of them, nor what
+    it did in a pause that is as long as all the rest. Those that left at once show nothing of that.
+    """
+    pairs = list(pairwise(sorted(seen)))
+    steps = [after[1] - before[1] for before, after in pairs]
+    pause = (max(seen)[0] - min(seen)[0]) // 2
+    grown = [step for step, (before, after) in zip(steps, pairs, strict=True) if 0 < after[0] - before[0] <= pause]
+    if len(grown) < _FEW_DIFFERENCES or _SHORTER_PART * sum(step < 0 for step in grown) > len(grown):
+        return steps, steps
+    usual = median(grown)
+    return steps, [step - usual for step in grown]
+
+
+def _mean_deviation(steps: Sequence[int]) -> int:
+    """That of the round trips with these differences: 0.71 to 0.75 for even, triangular, or normal distributions."""
+    return 3 * sum(map(abs, steps)) // (4 * len(steps))
 
 
 def median(values: Iterable[int]) -> int:

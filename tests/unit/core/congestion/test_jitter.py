@@ -52,6 +52,50 @@ def test_a_queue_that_grows_adds_hardly_to_it() -> None:
     assert jitter_of(*(RTT + turn * MS for turn in range(50)), rttvar=12 * MS) <= MS
 
 
+def steady_jitter_of(*rtts: int, pause: int = 0) -> int:
+    """The same without what a queue adds; the last one is sent after a pause."""
+    rounds = RoundTrips()
+    for turn, rtt in enumerate(rtts):
+        rounds.on_rtt(rtt, rttvar=RTT, sent_at=turn * MS + (pause if turn == len(rtts) - 1 else 0))
+    rounds.on_ack(make_sample(now=RTT, rate=0, outcomes=[PhaseOutcome(0, SEGMENT, 0)]), tolerance=ANY)
+    return rounds.steady_jitter
+
+
+@pytest.mark.parametrize("step", [MS, 4 * MS, 40 * MS])
+def test_what_it_grows_by_from_one_to_the_next_is_no_steady_part(step: int) -> None:
+    """On a slow link a segment takes as long as that to leave the queue."""
+    grown = [RTT + turn * step for turn in range(16)]
+    assert steady_jitter_of(*grown) == 0
+    assert jitter_of(*grown, rttvar=RTT) == step * 3 // 4
+
+
+def test_the_pause_before_the_next_train_is_none_either() -> None:
+    """The queue has drained meanwhile."""
+    grown = [RTT + turn * 3 * MS for turn in range(15)]
+    assert steady_jitter_of(*grown, RTT, pause=RTT) == 0
+    assert steady_jitter_of(*grown, RTT) > MS  # nothing was paused: so it varies
+
+
+@given(st.lists(st.integers(1, RTT), min_size=9, max_size=40, unique=True))
+def test_the_steady_part_is_no_more_than_all_of_it(rtts: list[int]) -> None:
+    assert 0 <= steady_jitter_of(*rtts) <= jitter_of(*rtts, rttvar=RTT)
+
+
+@pytest.mark.parametrize("batch", [4, 8, 16, 32])
+def test_those_that_left_at_once_show_no_growing_queue(batch: int) -> None:
+    """In the order of their round trips, as they are taken, none is shorter than the one before."""
+    rounds = RoundTrips()
+    for turn, rtt in enumerate(drawn(random.Random(1), "even", 64)):
+        rounds.on_rtt(rtt, rttvar=RTT, sent_at=turn // batch * MS)
+    rounds.on_ack(make_sample(now=RTT, rate=0, outcomes=[PhaseOutcome(0, SEGMENT, 0)]), tolerance=ANY)
+    assert rounds.steady_jitter == rounds.jitter > 0
+
+
+def test_of_round_trips_that_vary_it_is_all_of_it() -> None:
+    rtts = drawn(random.Random(1), "even", 40)
+    assert steady_jitter_of(*rtts) == jitter_of(*rtts, rttvar=RTT) > 0
+
+
 @given(st.lists(st.integers(1, RTT), min_size=9, max_size=40, unique=True), st.integers(0, MS // 2))
 def test_a_growing_queue_adds_no_more_than_it_grows_by_from_one_to_the_next(rtts: list[int], step: int) -> None:
     grown = [rtt + turn * step for turn, rtt in enumerate(rtts)]
