@@ -107,11 +107,11 @@ def test_when_it_is_lifted_the_path_is_found_again(kind: str, form: str) -> None
     assert after_the_limit(kind, form, PATH, 1) >= 0.85 * RATE
 
 
-def test_so_it_is_where_a_tenth_is_lost(kind: str, request: pytest.FixtureRequest) -> None:
-    """What the bottleneck carries is what leaves, less what the loss takes."""
-    if kind == "native":
-        slow = "rounds of few segments that lose much teach no loss: the floor is 3%; 8 to 110% in ten seeds, median 70"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=slow))
+def test_so_it_is_where_a_tenth_is_lost(kind: str) -> None:
+    """What the bottleneck carries is what leaves, less what the loss takes. Under the limit a round has eight segments.
+
+    Seen of the native transport in 16 seeds: 49 to 109%, median 101.
+    """
     assert median(after_the_limit(kind, "model", LOSSY, seed) for seed in range(1, 8)) >= 0.85 * 0.9 * RATE
 
 

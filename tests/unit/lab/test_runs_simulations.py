@@ -35,8 +35,8 @@ TRACES = {
     ("clean", 7): "207eb63446c886e3",
     ("lossy", 1): "0bdada848b86df7c",
     ("lossy", 7): "c31b0cc341b06c1a",
-    ("bursty", 1): "bad7dcbb17bca012",
-    ("bursty", 7): "936beee38d68628d",
+    ("bursty", 1): "e92b2c281f60615e",
+    ("bursty", 7): "e27b93c7fe283228",
     ("blackout", 1): "119102436279e096",
     ("blackout", 7): "338d102b65bff1c4",
 }

@@ -5,7 +5,9 @@ cause: while the rate grows in start-up and everything that is added arrives in 
 for which the window is made smaller on purpose and in which less must arrive than before. It follows at once when
 less is lost than it says. What start-up has seen may have been others' losses: the rounds after it, all of them and
 whoever held the queue, soon show if the path loses less. A loss that appears in the middle of a connection and does
-not shrink when the window does, with an empty queue, is taken for the path's, step by step.
+not shrink when the window does, with an empty queue, is taken for the path's, step by step. Where few segments are on
+the way each round agrees with nearly any share: so once a smaller window has shown that a loss was the window's doing
+(`correct`), what only agrees teaches nothing for a while.
 
 It is a bound, not a drive: nothing is ever sent because of the floor, what is lost below it is only not answered. Where
 several flows overload a path together none of them can tell that loss from the path's; what keeps them from it is the
@@ -26,7 +28,7 @@ _MARGIN = 0.02  # of loss, beside what chance explains: BBRv3 takes as much for 
 _DEVIATIONS = 2.5
 _ONSET = 0.1  # the floor rises by so much at once where cutting the window does not help
 _LEAST_SEGMENTS = 4
-_START_DEVIATIONS = 2.0  # within which the first rounds after start-up must not lose less than was seen in it
+_NEW_DEVIATIONS = 2.0  # by which the floor may be above the average while that rests on less
 _HARDLY_ANY = 0.01
 _SURE = 150.0  # segments: an estimate that rests on fewer takes what agrees with it
 
@@ -40,8 +42,9 @@ class LossFloor:
         self._dispersion = 2.0  # variance of a round's loss over that of independent losses: bursts have more
         self.is_repeated = False  # the round before showed an excess, too
         self._was_excess = False
-        self._average = 0.0  # of all rounds of late, whatever their loss was due to
-        self._seen = self._seen_lost = 0.0  # since start-up, until it is enough for the average
+        self._average = 0.0  # of all rounds of late since start-up, whatever their loss was due to
+        self._averaged = 0.0  # that it rests on
+        self._doubtful = 0.0  # segments that are not learned from, as more was learned than a smaller window lost
         self._strikes = 0  # rounds with an excess, in a row
         self._first: tuple[float, float] = (0.0, 0.0)  # loss and window at the first of them
 
@@ -79,10 +82,11 @@ class LossFloor:
         self._bound(loss, segments)
         share, deviation = self.share, self._deviation(loss, segments)
         self._learn_dispersion(loss, segments)
+        self._doubtful -= segments
         if loss <= share + _DEVIATIONS * deviation + (0.0 if is_strict else _MARGIN):
             if self.is_below(loss, segments):
                 self.share += (loss - share) / 3
-            elif may_be_path and self._segments < _SURE:
+            elif may_be_path and self._segments < _SURE and self._doubtful <= 0:
                 self.learn(loss, segments)
             self.is_repeated, self._was_excess = False, False
             return 0.0
@@ -96,24 +100,22 @@ class LossFloor:
             if may_be_path:
                 self.share = min(loss, share + _ONSET, MOST)
                 self._segments = segments
+                self._doubtful = 0.0
                 return 0.0
         return (loss - share) / (1 - share)
 
     def _bound(self, loss: float, segments: float) -> None:
-        """The path loses no more by itself than is lost in all."""
-        self._average += (loss - self._average) * segments / (segments + _AVERAGE_MEMORY)
-        self.share = min(self.share, self._average + sqrt(self.share / _AVERAGE_MEMORY))
-        if self._seen < _AVERAGE_MEMORY:
-            self._bound_by_first_rounds(loss, segments)
+        """The path loses no more by itself than is lost in all.
 
-    def _bound_by_first_rounds(self, loss: float, segments: float) -> None:
-        """What start-up has shown rests on few rounds, which met others' queues: those since are held against it."""
-        self._seen += segments
-        self._seen_lost += loss * segments
-        share = self._seen_lost / self._seen
-        self.share = min(self.share, share + _START_DEVIATIONS * sqrt(self.share / self._seen))
-        if self._segments < _SURE <= self._seen and share < _HARDLY_ANY:
-            self.share, self._segments = share, _SURE
+        What start-up has shown rests on few rounds, which met others' queues: so it is no part of the average.
+        """
+        is_new = self._averaged < _AVERAGE_MEMORY
+        self._average += (loss - self._average) * segments / (segments + self._averaged)
+        self._averaged = min(self._averaged + segments, _AVERAGE_MEMORY)
+        deviations = _NEW_DEVIATIONS if is_new else 1.0
+        self.share = min(self.share, self._average + deviations * sqrt(self.share / self._averaged))
+        if is_new and self._segments < _SURE <= self._averaged and self._average < _HARDLY_ANY:
+            self.share, self._segments = self._average, _SURE
 
     def _learn_dispersion(self, loss: float, segments: float) -> None:
         """From rounds with little loss only: congestion can explain much, never little."""
@@ -144,24 +146,29 @@ class LossFloor:
 
     def learn(self, loss: float, segments: float) -> None:
         """Take what was lost where it was not ours to cause."""
+        self._doubtful = 0.0
         self._segments = min(self._segments, _MEMORY)
         self.share = min(self.share + (loss - self.share) * segments / max(segments + self._segments, 1.0), MOST)
         self._segments += segments
 
     def correct(self, loss: float, segments: float) -> None:
-        """What was taken for the path's loss was not: a smaller window lost this, and chance does not explain it."""
+        """What was taken for the path's loss was not: a smaller window lost this, and chance does not explain it.
+
+        Rounds that only agree with the floor teach nothing for a while then, as so little evidence agrees with any.
+        """
         self.share = min(loss, self.share)
         self._segments = min(self._segments, segments)
+        self._doubtful = _AVERAGE_MEMORY
 
     def learn_anew(self, loss: float, segments: float) -> None:
-        """The same where it is much more than was thought: the path is another one, and old evidence counts little."""
+        """Learn where it is much more than was thought: the path is another one, and old evidence counts little."""
         self._segments = min(self._segments, _NEW_MEMORY)
         self._average = max(self._average, loss)
-        self._seen = _AVERAGE_MEMORY
+        self._averaged = _AVERAGE_MEMORY
         self.learn(loss, segments)
         self._strikes = 0
 
     def begin(self, share: float, segments: float) -> None:
         """Start from what start-up has shown."""
-        self.share = self._average = min(share, MOST)
+        self.share = min(share, MOST)
         self._segments = segments

@@ -183,8 +183,9 @@ class PathModel:
             path.begin()
             return
         if change.is_shorter(ended) and self._contention is None:
-            change.shorten(ended)
+            path.window = max(path.window, losses.quiet.restored or 0)
             losses.quiet.restored = None
+            change.shorten(ended)
             self.mode = _LOOK  # what was on the way has come too fast, and waits
             return
         path.queue.on_round(ended, noise=self._rounds.noise(ended.samples), now=now)
@@ -192,8 +193,7 @@ class PathModel:
         if self._contention is not None:
             self._go_on_competing(self._contention, ended, now)
         elif losses.quiet.restored is not None:
-            if ended.settled:
-                losses.end_quiet(ended, now=now)
+            if ended.settled and losses.end_quiet(ended, now=now):
                 path.begin()  # the gap that it left in what is on the way goes around once more
         elif change.is_tried:
             if ended.settled and not change.end_trial(ended, excess=losses.excess(ended), now=now):
@@ -253,7 +253,7 @@ class PathModel:
     def _cut(self, window: int, now: int, *, is_blind: bool = False) -> None:
         path = self._path
         least = path.least if path.queue.delay > path.allowed else LEAST_SEGMENTS * path.segment
-        path.window = self._losses.quiet.window(max(window, least), rtt=path.queue.rtt, now=now, is_lossy=path.is_lossy)
+        path.window = self._losses.quiet_window(max(window, least), now=now)
         path.begin(is_blind=is_blind)
 
     def _double_again(self, window: int) -> None:

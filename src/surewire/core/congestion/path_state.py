@@ -11,6 +11,7 @@ from surewire.core.congestion.base import AckSample
 from surewire.core.congestion.growth import Growth
 from surewire.core.congestion.loss_floor import MOST, LossFloor
 from surewire.core.congestion.queue_delay import QueueDelay
+from surewire.core.congestion.quiet_rounds import ENOUGH_SEGMENTS
 from surewire.core.congestion.round_trips import Round, RoundTrips
 from surewire.core.congestion.widening import Widening, WiderPath
 from surewire.core.units import NS_PER_S
@@ -87,13 +88,20 @@ class PathState:
         """The window (bytes) that delivers as much as the present one, if growing has not helped; else 0.
 
         A window that was held for some rounds, since so little arrives, is none that the path takes, whatever the floor
-        says: nothing else would ever tell, as it does not grow any more.
+        says: nothing else would ever tell, as it does not grow any more. Few segments come back in bunches: where half
+        of them are not back yet the round says nothing of what arrives.
         """
         if self.queue.before > self.allowed // 2 and self.queue.delay < self.allowed // 4:
             self.growth.forget()
+        loss = self.floor.share
         if self._held >= _HELD_ROUNDS:
-            return max(int(ended.acked / (1 - self.floor.share)), self.least)
-        return self.growth.plateau(self.window, ended.acked, segments=self.segments(ended), loss=self.floor.share)
+            found = int(ended.acked / (1 - loss))
+        else:
+            found = self.growth.plateau(self.window, ended.acked, segments=self.segments(ended), loss=loss)
+            # What this growth began with may have been too much already.
+            found = found and min(found, int(ended.acked / (1 - loss)))
+        is_part = 2 * ended.settled < ended.used < ENOUGH_SEGMENTS * self.segment
+        return max(found, self.least) if found and not is_part else 0
 
     def begin(self, *, is_blind: bool = False) -> None:
         """The window was reduced: see what comes of it; `is_blind` as in `Growth`."""

@@ -4,6 +4,9 @@ They follow a reduction, when there is loss to explain and the last one is some 
 start-up has just seen what is lost. While they agree with what is known they become rare; where less is lost than the
 floor says, or as much arrives as before, which means that even the smaller window is more than the path takes, the next
 ones come soon and are deeper.
+
+A round of few segments says little. Where the window holds few, it is quiet until enough of them are settled, and no
+larger than a part of what arrives in a round trip: the path takes more than that, whatever the window was.
 """
 
 from __future__ import annotations
@@ -17,11 +20,16 @@ _INTERVAL_ROUND_TRIPS = 10
 _MOST_INTERVALS = 4
 _FIRST_DELAY = NS_PER_S  # that the first one waits in addition, after start-up
 _NO_LOSS = 0.01
+ENOUGH_SEGMENTS = 48
+"""Of a round that tells of a share by itself."""
+
+_LEAST_SEGMENTS = 4
+_MOST_ROUNDS = 6
 _AS_MUCH = 95  # per cent of what arrived in a round before
 
 
 class QuietRounds:
-    """When to be quiet, and how much. `restored` is the window after a quiet round, None when there is none."""
+    """When to be quiet, and how much. `restored` is the largest window after a quiet round, None when there is none."""
 
     def __init__(self) -> None:
         self.restored: int | None = None
@@ -30,6 +38,15 @@ class QuietRounds:
         self._last_at = 0
         self._has_lost = False
         self._usual = 0  # bytes that arrived in a round that was not quiet
+        self.is_small = False  # the window holds few segments
+        self.arriving = 0  # bytes in a round trip, before it became quiet
+        self._rounds = 0  # since it became quiet
+        self._lost = self.segments = 0.0  # that were settled in them
+
+    @property
+    def loss(self) -> float:
+        """Share that was lost since it became quiet, 0..1."""
+        return self._lost / self.segments if self.segments else 0.0
 
     def begin(self, now: int) -> None:
         """Start-up has ended; nothing follows from the end of a second one."""
@@ -40,14 +57,34 @@ class QuietRounds:
         self._has_lost |= is_first and ended.loss > _NO_LOSS
         self._usual = ended.acked
 
-    def window(self, window: int, *, rtt: int, now: int, is_lossy: bool) -> int:
-        """The window (bytes) after a reduction to `window`; `is_lossy`: there is a floor that may be wrong."""
+    def window(self, window: int, *, arriving: int, segment: int, rtt: int, now: int, is_lossy: bool) -> int:
+        """The window (bytes) after a reduction to `window`.
+
+        `arriving`: bytes in a round trip, lately; `is_lossy`: there is a floor that may be wrong.
+        """
         interval = self._intervals * max(_LEAST_INTERVAL, _INTERVAL_ROUND_TRIPS * rtt)
         if not (self._has_lost or is_lossy) or now - self._last_at <= interval:
             return window
         self._has_lost = False
         self.restored = window
-        return window * self._percent // 100
+        self._rounds, self._lost, self.segments = 0, 0.0, 0.0
+        self.is_small = window < ENOUGH_SEGMENTS * segment
+        self.arriving = arriving
+        part = window * self._percent // 100
+        if not self.is_small:
+            return part
+        return min(max(arriving * self._percent // 100, _LEAST_SEGMENTS * segment), max(part, min(window, 2 * segment)))
+
+    def take(self, ended: Round, *, segments: float, floor: float) -> bool:
+        """Take a quiet round, in which so many were settled; True when there were enough of them.
+
+        A share that is no less than the `floor` says so at once: nothing is to be corrected; 0: nothing could be.
+        """
+        self._rounds += 1
+        self._lost += ended.loss * segments
+        self.segments += segments
+        is_open = self.is_small and self.loss < floor
+        return not is_open or self.segments >= ENOUGH_SEGMENTS or self._rounds >= _MOST_ROUNDS
 
     def end(self, ended: Round, *, is_less: bool, now: int) -> bool:
         """A quiet round has ended; `is_less`: fewer were lost than the floor says. True when it may be learned from."""

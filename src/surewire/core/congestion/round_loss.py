@@ -1,14 +1,15 @@
 """What the loss of a round means: nothing, chance, a window that is too large, or a path that loses so much.
 
 `LossFloor` has what the path loses by itself, and what chance explains. Here is what a round must have been like to be
-judged by it, or to teach it: far below what the path delivers, or quiet (`QuietRounds`), and with an empty queue.
+judged by it, or to teach it: far below what the path delivers, or quiet (`QuietRounds`), and with an empty queue. That
+less is lost where it is quiet counts whoever holds the queue: it adds losses, and takes none away.
 """
 
 from __future__ import annotations
 
 from surewire.core.congestion.bandwidth import RecentMost
 from surewire.core.congestion.path_state import LEAST_SEGMENTS, PathState
-from surewire.core.congestion.quiet_rounds import QuietRounds
+from surewire.core.congestion.quiet_rounds import ENOUGH_SEGMENTS, QuietRounds
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_S
 
@@ -60,11 +61,23 @@ class RoundLoss:
         may_come_in_bursts = path.is_lossy or path.queue.delay < path.allowed // 4
         return may_come_in_bursts and excess < _LARGE_EXCESS and not path.floor.is_repeated
 
+    def quiet_window(self, window: int, *, now: int) -> int:
+        """The window (bytes) after a reduction to `window`: smaller, if a quiet round is due."""
+        path = self._path
+        return self.quiet.window(
+            window, arriving=self._arriving, segment=path.segment, rtt=path.queue.rtt, now=now, is_lossy=path.is_lossy
+        )
+
+    @property
+    def _arriving(self) -> int:
+        """Bytes that have arrived lately in a round trip of the empty path."""
+        return self._delivered.most * self._path.queue.base // NS_PER_S
+
     def _is_far_below(self) -> bool:
         """True when much less is sent than the path has delivered in the last rounds, and there is no queue."""
         path = self._path
         arriving = path.window * (1 - path.floor.share)
-        is_low = arriving < _LOW * self._delivered.most * path.queue.base // NS_PER_S
+        is_low = arriving < _LOW * self._arriving
         return is_low and self._is_surely_empty
 
     @property
@@ -84,13 +97,21 @@ class RoundLoss:
         elif ended.loss < floor.share:
             floor.learn(ended.loss, segments)
 
-    def end_quiet(self, ended: Round, *, now: int) -> None:
-        """Take a quiet round, and restore the window."""
-        path, floor, segments = self._path, self._path.floor, self._path.segments(ended)
-        path.window = max(path.window, self.quiet.restored or 0)
-        is_less = floor.is_below(ended.loss, segments)
-        may_learn = self.quiet.end(ended, is_less=is_less, now=now)
+    def end_quiet(self, ended: Round, *, now: int) -> bool:
+        """Take a quiet round; True when it was the last one, and the window is restored."""
+        path, floor, quiet = self._path, self._path.floor, self.quiet
+        can_correct = floor.is_below(0.0, ENOUGH_SEGMENTS)
+        if not quiet.take(ended, segments=path.segments(ended), floor=floor.share if can_correct else 0.0):
+            return False
+        loss, segments, restored = quiet.loss, quiet.segments, quiet.restored or 0
+        is_less = floor.is_below(loss, segments)
+        may_learn = quiet.end(ended, is_less=is_less, now=now)
         is_short = path.queue.delay < path.allowed // 3
-        is_believable = self._is_surely_empty or ended.loss < floor.share + _MOST_RISE
-        if may_learn and segments >= LEAST_SEGMENTS and is_short and is_believable:
-            floor.learn(min(ended.loss, floor.share + _MOST_RISE), segments)
+        is_believable = self._is_surely_empty or loss < floor.share + _MOST_RISE
+        if quiet.is_small and is_less:  # whoever held the queue: it only adds losses
+            floor.correct(loss, segments)
+            restored = min(restored, int(quiet.arriving / (1 - floor.share)))
+        elif may_learn and segments >= LEAST_SEGMENTS and is_short and is_believable:
+            floor.learn(min(loss, floor.share + _MOST_RISE), segments)
+        path.window = max(path.window, restored)
+        return True

@@ -180,6 +180,48 @@ def test_once_enough_is_known_they_are_not() -> None:
     assert floor.share == 0.1
 
 
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_rounds_of_few_segments_teach_what_start_up_could_not(seed: int) -> None:
+    """A tenth is lost of eight segments a round: what nothing was known of is no reason to take all of it for less."""
+    rng, floor = random.Random(seed), known(0.0, 0.0)
+    lost = 0
+    for _ in range(40):
+        count = sum(rng.random() < 0.1 for _ in range(8))
+        lost += count
+        excess(floor, count / 8, segments=8)
+    assert floor.share >= 0.6 * lost / 320
+
+
+def corrected() -> LossFloor:
+    """A smaller window has lost nothing: what was lost before was the window's doing."""
+    floor = known(0.4, 200)
+    floor.correct(0.0, 48)
+    return floor
+
+
+def test_after_a_correction_they_are_not_added() -> None:
+    """With so little evidence as much of it would agree again."""
+    floor = corrected()
+    for _ in range(10):
+        excess(floor, 0.15, segments=20)
+    assert floor.share == 0
+
+
+def test_until_more_is_known() -> None:
+    floor = corrected()
+    floor.learn(0.01, 48)
+    assert excess(floor, 0.05, segments=20) == 0
+    assert floor.share > 0.01
+
+
+def test_or_for_some_time() -> None:
+    """A correction may have been chance."""
+    floor = corrected()
+    for _ in range(60):
+        excess(floor, 0.12, segments=16)
+    assert floor.share > 0.05
+
+
 def test_beside_a_queue_they_are_not_added() -> None:
     floor = known(0.1, 100)
     assert excess(floor, 0.16, segments=49, may_be_path=False) == 0

@@ -8,7 +8,7 @@ from surewire.core.congestion.path_state import PathState
 from surewire.core.congestion.round_loss import RoundLoss
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_MS as MS
-from tests.unit.core.congestion.known_path import BDP, NOW, make_path, queue
+from tests.unit.core.congestion.known_path import BDP, NOW, RTT, make_path, queue
 from tests.unit.core.congestion.make_round import make_round
 
 
@@ -76,9 +76,9 @@ def test_two_rounds_running_are_no_chance() -> None:
 def end_quiet(path: PathState, losses: RoundLoss, share: float) -> None:
     """Be quiet for a round that loses so much."""
     losses.quiet.on_round(lossy(0.1), is_first=True)
-    path.window = losses.quiet.window(BDP, rtt=path.queue.rtt, now=NOW, is_lossy=True)
+    path.window = losses.quiet_window(BDP, now=NOW)
     assert path.window < BDP
-    losses.end_quiet(lossy(share, path.window), now=NOW)
+    assert losses.end_quiet(lossy(share, path.window), now=NOW)
     assert path.window == BDP
 
 
@@ -117,3 +117,43 @@ def test_a_look_that_loses_far_less_shows_that_the_losses_were_the_windows() -> 
     path = make_path(loss=0.4)
     seen(path).end_look(lossy(0.05, 40 * path.segment))
     assert path.floor.share == pytest.approx(0.05)
+
+
+def overloaded() -> tuple[PathState, RoundLoss]:
+    """Thirty segments are on the way where the path takes sixteen, and the rest is taken for its loss."""
+    path = make_path(loss=0.4, evidence=200.0)
+    path.queue.begin(RTT, now=NOW)
+    path.window = 30 * path.segment
+    losses = RoundLoss(path)
+    losses.on_round(make_round(16 * path.segment, 14 * path.segment), now=NOW)
+    return path, losses
+
+
+@pytest.mark.parametrize("delay", [0, 20 * MS])
+def test_of_few_segments_a_quiet_time_shows_that_the_losses_were_the_windows(delay: int) -> None:
+    """Whoever holds the queue: it only adds losses."""
+    path, losses = overloaded()
+    restored = path.window
+    path.window = losses.quiet_window(restored, now=NOW)
+    assert path.window == 12 * path.segment
+    queue(path, delay)
+    ends = [losses.end_quiet(make_round(12 * path.segment), now=NOW) for _ in range(4)]
+    assert ends == [False, False, False, True]
+    assert path.floor.share == 0
+    assert path.window == 16 * path.segment  # and no more than has arrived
+
+
+def test_where_they_were_the_paths_the_window_is_restored() -> None:
+    path, losses = overloaded()
+    restored = path.window
+    path.window = losses.quiet_window(restored, now=NOW)
+    assert losses.end_quiet(make_round(7 * path.segment, 5 * path.segment), now=NOW)
+    assert path.floor.share == pytest.approx(0.4, abs=0.01)
+    assert path.window == restored
+
+
+def test_a_floor_that_so_few_cannot_contradict_is_not_waited_for() -> None:
+    path, losses = overloaded()
+    path.floor.begin(0.03, 200)
+    path.window = losses.quiet_window(path.window, now=NOW)
+    assert losses.end_quiet(make_round(12 * path.segment), now=NOW)
