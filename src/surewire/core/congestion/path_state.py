@@ -11,8 +11,7 @@ from surewire.core.congestion.base import AckSample
 from surewire.core.congestion.growth import Growth
 from surewire.core.congestion.loss_floor import MOST, LossFloor
 from surewire.core.congestion.queue_delay import QueueDelay
-from surewire.core.congestion.quiet_rounds import ENOUGH_SEGMENTS
-from surewire.core.congestion.round_trips import Round, RoundTrips
+from surewire.core.congestion.round_trips import ENOUGH_SEGMENTS, Round, RoundTrips
 from surewire.core.congestion.widening import Widening, WiderPath
 from surewire.core.units import NS_PER_S
 

@@ -11,7 +11,8 @@ larger than a part of what arrives in a round trip: the path takes more than tha
 
 from __future__ import annotations
 
-from surewire.core.congestion.round_trips import Round
+from surewire.core.congestion.path_state import LEAST_SEGMENTS
+from surewire.core.congestion.round_trips import ENOUGH_SEGMENTS, Round
 from surewire.core.units import NS_PER_S
 
 _SHALLOW, _DEEP = 75, 50  # per cent of the window
@@ -20,10 +21,6 @@ _INTERVAL_ROUND_TRIPS = 10
 _MOST_INTERVALS = 4
 _FIRST_DELAY = NS_PER_S  # that the first one waits in addition, after start-up
 _NO_LOSS = 0.01
-ENOUGH_SEGMENTS = 48
-"""Of a round that tells of a share by itself."""
-
-_LEAST_SEGMENTS = 4
 _MOST_ROUNDS = 6
 _AS_MUCH = 95  # per cent of what arrived in a round before
 
@@ -73,7 +70,7 @@ class QuietRounds:
         part = window * self._percent // 100
         if not self.is_small:
             return part
-        return min(max(arriving * self._percent // 100, _LEAST_SEGMENTS * segment), max(part, min(window, 2 * segment)))
+        return min(max(arriving * self._percent // 100, LEAST_SEGMENTS * segment), max(part, min(window, 2 * segment)))
 
     def take(self, ended: Round, *, segments: float, floor: float) -> bool:
         """Take a quiet round, in which so many were settled; True when there were enough of them.

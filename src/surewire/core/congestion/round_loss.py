@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from surewire.core.congestion.bandwidth import RecentMost
 from surewire.core.congestion.path_state import LEAST_SEGMENTS, PathState
-from surewire.core.congestion.quiet_rounds import ENOUGH_SEGMENTS, QuietRounds
-from surewire.core.congestion.round_trips import Round
+from surewire.core.congestion.quiet_rounds import QuietRounds
+from surewire.core.congestion.round_trips import ENOUGH_SEGMENTS, Round
 from surewire.core.units import NS_PER_S
 
 _FEW_SEGMENTS = 8

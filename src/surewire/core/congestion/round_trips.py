@@ -21,6 +21,9 @@ from typing import NamedTuple
 
 from surewire.core.congestion.base import AckSample, PhaseOutcome
 
+ENOUGH_SEGMENTS = 48
+"""Of a round that tells by itself what share of them is lost."""
+
 _ENOUGH_SAMPLES = 16
 _FEW_DIFFERENCES = 4
 _MOST_SAMPLES = 1024  # that are kept: a peer may answer as often as it likes, and never end a round
@@ -249,9 +252,10 @@ def _steps(seen: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
     shorter than the one before, a queue grows: then what it grows by from one to the next is no part of them, nor what
     it did in a pause that is as long as all the rest. Those that left at once show nothing of that.
     """
-    pairs = list(pairwise(sorted(seen)))
+    ordered = sorted(seen)
+    pairs = list(pairwise(ordered))
     steps = [after[1] - before[1] for before, after in pairs]
-    pause = (max(seen)[0] - min(seen)[0]) // 2
+    pause = (ordered[-1][0] - ordered[0][0]) // 2
     grown = [step for step, (before, after) in zip(steps, pairs, strict=True) if 0 < after[0] - before[0] <= pause]
     if len(grown) < _FEW_DIFFERENCES or _SHORTER_PART * sum(step < 0 for step in grown) > len(grown):
         return steps, steps
