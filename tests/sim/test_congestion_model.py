@@ -95,13 +95,13 @@ def test_two_come_to_equal_parts() -> None:
 def test_two_come_to_equal_parts_where_the_path_loses_too() -> None:
     """Neither takes what the other causes for the path's: the floors do not drive each other up.
 
-    Seen in 60 seeds: 0.84 at worst, 10% dropped at worst, 1% in the mean. Eight of them dropped 10 to 56% while rounds
+    Seen in 60 seeds: 0.9 at worst, 5% dropped at worst, 1% in the mean. Eight of them dropped 10 to 56% while rounds
     of few segments taught what they had lost themselves.
     """
     links = [shared(Native(), Native(start=2 * S), rate=RATE // 4, loss=0.1, seed=seed).run(24) for seed in range(1, 6)]
     for link in links:
         rates = link.rates(10, 24)
-        assert link.drop_share(10, 24) <= 0.15
+        assert link.drop_share(10, 24) <= 0.08
         assert jain(rates) >= 0.8
         assert sum(rates) >= 0.8 * FULL / 4 * 0.9
     assert median(link.drop_share(10, 24) for link in links) <= 0.05

@@ -21,6 +21,7 @@ _CUTS_AT_LEAST = 3  # in a row, down to the least window: the queue is not ours,
 _STANDING_CUTS = 6  # in a row, and the queue did not become shorter: others hold it
 _DRAINS = 60  # per cent of it are left: those who fill a queue let it stand
 _JUMPS = 150  # per cent of the last one that was cut for: somebody has just come, and may yield
+_STILL_LEFT = 55  # per cent of the window: of a long queue two cuts leave less
 _STANDING_AGAIN = 3  # where they have just seemed to be gone
 UNMOVED = 5
 """Per cent by which a round trip may differ that does not answer to the window."""
@@ -75,12 +76,15 @@ class Cuts:
 
     def are_in_vain(self, queue: QueueDelay, window: int, *, allowed: int, is_least: bool) -> bool:
         """True when one more would not help either; `is_least`: the window is hardly to be cut."""
-        is_unmoved = self.count and self._is_unmoved(window, queue.rtt) and queue.delay > 2 * allowed
-        return bool(is_unmoved) or (is_least and self.count >= _CUTS_AT_LEAST)
+        is_still = self.count and self.is_still(window, queue.rtt) and queue.delay > 2 * allowed
+        return bool(is_still) or (is_least and self.count >= _CUTS_AT_LEAST)
 
-    def _is_unmoved(self, window: int, rtt: int) -> bool:
-        """True when a quarter of the window is gone, and the round trip is still what it was, neither more nor less."""
-        return 4 * window <= 3 * self._from and self._is_at(rtt)
+    def is_still(self, window: int, rtt: int) -> bool:
+        """True when about half of the window is gone, and the round trip is what it was, neither more nor less.
+
+        Not a quarter, which one cut takes: while somebody starts up beside us his part hides what it took away.
+        """
+        return 100 * window <= _STILL_LEFT * self._from and self._is_at(rtt)
 
     def _is_at(self, rtt: int) -> bool:
         return 100 * abs(rtt - self._rtt) <= UNMOVED * self._rtt

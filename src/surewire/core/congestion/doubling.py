@@ -3,9 +3,10 @@
 `StartUp` says when it is over. Then the window becomes what the path delivers in a round trip without a queue.
 
 The second search is for round trips that do not answer to the window: others hold the queue, or there is none and the
-path is longer. If the window at least doubles before anything else moves, the path is longer indeed. If the round
-trips become shorter, it is not, whatever the window is: they were a queue's, and somebody yields. Nothing is learned of
-losses meanwhile: who has others beside him causes some.
+path is longer. If the window grows by half before anything else moves, the path is longer indeed; but a full queue does
+not move either. So where the round trip has answered to cuts, or losses ended the search, it has to come out twice, at
+the same round trip. If round trips become shorter, the path is not longer, whatever the window is: they were a queue's,
+and somebody yields. Nothing is learned of losses meanwhile: who has others beside him causes some.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from surewire.core.units import NS_PER_S
 
 _UNKNOWN = 1 << 62  # ns: no round trip is longer
 _KNOWN_SEGMENTS = 100.0  # that the floor is taken to rest on in a second search
+_LONGER_FROM = 150  # per cent of the window before the cuts: two thirds of it have not moved the round trip then
+_SURELY_LONGER = 2  # times it: then the window itself has not, and losses are those of a longer path's short queue
 _DOUBTFUL_PART = 16  # of the round trip: where it varies by more, the first to come are fast ones, and no measure
 
 
@@ -30,6 +33,7 @@ class Found(Enum):
     QUEUE = auto()  # round trips have become longer
     LIMIT = auto()  # something else is the limit: there is no queue, or it has been full all the time
     LONGER_PATH = auto()
+    DOUBT = auto()  # it may be a longer path: if the next search says so, too
     OTHERS = auto()  # who hold the queue
     SHORTER_QUEUE = auto()  # round trips have become shorter: others yield
 
@@ -37,14 +41,19 @@ class Found(Enum):
 class Doubling:
     """One search. `start_up` judges what it is told of each round trip (`on_rtt`) and of losses (`losses`)."""
 
-    def __init__(self, path: PathState, *, again_from: int = 0) -> None:
+    def __init__(
+        self, path: PathState, *, again_from: int = 0, is_still: bool = False, is_repeated: bool = False
+    ) -> None:
         """Begin with the window that the path has.
 
         For a second search, `again_from` is the window (bytes, > 0) to begin with, that of the path is what cuts have
-        left of it, and the last round's round trip is the one that does not answer.
+        left of it, and the last round's round trip is the one that does not answer. `is_still`: it has not moved while
+        half of the window was cut; `is_repeated`: the search before was in doubt of the same one.
         """
         self._path = path
         self._again_from = again_from
+        self._is_still = is_still
+        self._is_repeated = is_repeated
         self._unmoved_rtt = path.queue.rtt if again_from else 0
         self._left = path.window
         self.start_up = StartUp()
@@ -105,9 +114,18 @@ class Doubling:
         return Found.QUEUE
 
     def _end_again(self, reached: int, now: int) -> Found:
-        path = self._path
-        if reached >= 2 * self._again_from:
+        path, before = self._path, self._again_from
+        if 100 * reached < _LONGER_FROM * before:
+            # Who answers to losses only where they are more than the path's cannot compete, and may be one too many.
+            path.window = before if path.is_surely_clean else max(self._left, before * 3 // 4)
+            return Found.OTHERS
+        if self._is_repeated or (self._is_still and not self._may_be_full(reached)):
             path.queue.move(self._unmoved_rtt, now=now)
             return Found.LONGER_PATH
-        path.window = self._again_from
-        return Found.OTHERS
+        path.window = before
+        return Found.DOUBT
+
+    def _may_be_full(self, reached: int) -> bool:
+        """True when losses ended the search: the path has its own, or others keep a queue full."""
+        is_sure = self._path.is_surely_clean and reached >= _SURELY_LONGER * self._again_from
+        return self.start_up.is_over_by == "loss" and not is_sure

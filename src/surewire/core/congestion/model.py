@@ -165,9 +165,9 @@ class PathModel:
 
     def _leave_start_up(self, found: Found, now: int) -> None:
         self.mode = _LOOK if found is Found.LIMIT else _AVOID
-        if found is Found.OTHERS:
+        if found is Found.OTHERS and self._path.is_surely_clean:
             self._compete(now)
-        self._change.begin()
+        self._change.begin(is_suspected=found is Found.DOUBT)
         self._losses.quiet.begin(now)
         self._path.begin()
 
@@ -234,6 +234,7 @@ class PathModel:
             path.grow(ended, now=now)
         if delay < allowed * 3 // 4:
             self._change.cuts.count = 0
+            self._change.clear()
 
     def _cut_queue(self, ended: Round, now: int) -> None:
         path, queue, cuts = self._path, self.queue, self._change.cuts
@@ -258,9 +259,12 @@ class PathModel:
 
     def _double_again(self, window: int) -> None:
         """Round trips do not answer to the window: find out by growing whether that is a longer path."""
-        self._path.widening = None
+        path, change = self._path, self._change
+        path.widening = None
         self._rounds.begin()
-        self._doubling = Doubling(self._path, again_from=window)
+        rtt = path.queue.rtt
+        is_still, is_repeated = change.cuts.is_still(path.window, rtt), change.suspect(rtt)
+        self._doubling = Doubling(path, again_from=window, is_still=is_still, is_repeated=is_repeated)
         self.mode = _STARTUP
 
     def _compete(self, now: int, *, has_yielded: bool = False) -> Contention:

@@ -8,7 +8,7 @@ hold the queue. A path whose round trips rose while nobody looked is left to `Cu
 from __future__ import annotations
 
 from surewire.core.congestion.competition import Competition
-from surewire.core.congestion.cuts import Cuts
+from surewire.core.congestion.cuts import UNMOVED, Cuts
 from surewire.core.congestion.path_state import LEAST_SEGMENTS, PathState
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_S
@@ -24,10 +24,16 @@ class PathChange:
         self.cuts = Cuts()
         self._is_in_doubt = False  # the delay came all at once, and may be gone as soon
         self._tried_rtt = 0  # the longer path's, ns, while it is tried
+        self._suspected_rtt = 0  # one that cuts do not move, ns; 0 once it is known what it is
 
-    def begin(self, *, after: Competition | None = None) -> None:
-        """Forget what was cut, doubted and tried; `after` is the competition that has ended just now."""
+    def begin(self, *, after: Competition | None = None, is_suspected: bool = False) -> None:
+        """Forget what was cut, doubted and tried.
+
+        `after` is the competition that has ended just now; `is_suspected`: not what a search has left in doubt.
+        """
         self.cuts = Cuts(after=after)
+        if not is_suspected:
+            self.clear()
         self._is_in_doubt = False
         self._tried_rtt = 0
 
@@ -77,6 +83,16 @@ class PathChange:
             self._path.queue.move(min(ended.rtt, self._tried_rtt), now=now)
             self.begin()
         return True
+
+    def suspect(self, rtt: int) -> bool:
+        """Take a round trip (ns) that cuts do not move; True if it is the same as the last time."""
+        is_same = 100 * abs(rtt - self._suspected_rtt) <= UNMOVED * self._suspected_rtt
+        self._suspected_rtt = rtt
+        return is_same
+
+    def clear(self) -> None:
+        """There is no such round trip any more."""
+        self._suspected_rtt = 0
 
     def is_shorter(self, ended: Round) -> bool:
         """True of a round trip that is much shorter than any before."""

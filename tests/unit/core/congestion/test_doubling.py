@@ -70,26 +70,54 @@ def test_deliveries_that_grow_no_more_are_a_limit() -> None:
     assert path.window == pytest.approx(BDP, rel=0.05)
 
 
-def again(*, held: int = BDP) -> tuple[PathState, Doubling]:
-    """A path with a round trip of twice its own, which did not answer to cuts of this window."""
-    path = make_path(loss=0.005)
+def again(*, loss: float = 0.005, is_still: bool = True, is_repeated: bool = False) -> tuple[PathState, Doubling]:
+    """A path with a round trip of twice its own, which did not answer to cuts; they have left half of the window."""
+    path = make_path(loss=loss)
     queue(path, RTT)
-    path.window = held
-    return path, Doubling(path, again_from=held)
+    path.window = BDP // 2
+    return path, Doubling(path, again_from=BDP, is_still=is_still, is_repeated=is_repeated)
 
 
-def test_a_path_whose_window_doubles_before_anything_moves_is_longer() -> None:
+def grow_by_half(path: PathState, search: Doubling) -> Found | None:
+    """And then the round trips become longer."""
+    assert acknowledge(path, search, acked=BDP // 2, rtt=2 * RTT) is None
+    return acknowledge(path, search, rtt=3 * RTT)
+
+
+def test_a_path_whose_window_grows_by_half_before_anything_moves_is_longer() -> None:
     path, search = again()
-    assert acknowledge(path, search, acked=BDP, rtt=2 * RTT) is None
-    assert acknowledge(path, search, rtt=3 * RTT) is Found.LONGER_PATH
+    assert grow_by_half(path, search) is Found.LONGER_PATH
     assert path.queue.base == 2 * RTT
 
 
-def test_one_whose_round_trips_move_sooner_has_others_on_it() -> None:
-    path, search = again()
-    assert acknowledge(path, search, acked=BDP // 2, rtt=2 * RTT) is None
+@pytest.mark.parametrize(("loss", "left"), [(0.005, BDP), (0.1, BDP * 3 // 4)])
+def test_one_whose_round_trips_move_sooner_has_others_on_it(loss: float, left: int) -> None:
+    """Who cannot compete with them, as the path loses too much, may be one of many who overload it together."""
+    path, search = again(loss=loss)
+    assert acknowledge(path, search, acked=BDP * 2 // 5, rtt=2 * RTT) is None
     assert acknowledge(path, search, rtt=3 * RTT) is Found.OTHERS
+    assert (path.window, path.queue.base) == (left, RTT)
+
+
+def test_one_that_cuts_had_moved_is_longer_only_if_it_seems_so_twice() -> None:
+    """A full queue does not move either: sixteen flows took it for a longer path, one after the other."""
+    path, search = again(is_still=False)
+    assert grow_by_half(path, search) is Found.DOUBT
     assert (path.window, path.queue.base) == (BDP, RTT)
+    path, search = again(is_still=False, is_repeated=True)
+    assert grow_by_half(path, search) is Found.LONGER_PATH
+
+
+@pytest.mark.parametrize(
+    ("loss", "grown", "found"),
+    [(0.005, 3, Found.DOUBT), (0.005, 4, Found.LONGER_PATH), (0.1, 3, Found.DOUBT), (0.1, 4, Found.DOUBT)],
+)
+def test_so_is_one_where_losses_ended_the_search(loss: float, grown: int, found: Found) -> None:
+    """Not if it has no losses of its own, and the window had doubled: then it is a longer path's short queue."""
+    for is_repeated in (False, True):
+        path, search = again(loss=loss, is_repeated=is_repeated)
+        ended = acknowledge(path, search, acked=grown * BDP // 4, lost=BDP, rtt=2 * RTT, is_end=True)
+        assert ended is (Found.LONGER_PATH if is_repeated else found)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,18 @@ def test_a_longer_path_is_no_queue() -> None:
     assert path.model.queue.base == pytest.approx(4 * RTT, rel=0.1)
 
 
+@pytest.mark.parametrize(("times", "steps"), [(2, 10), (2, 50), (4, 200)])
+def test_a_path_that_loses_and_becomes_longer_little_by_little_is_no_queue(times: int, steps: int) -> None:
+    """When cuts are in vain others may hold the queue, and who loses anyway yields: it has to come out twice."""
+    path = settled(loss=0.1)
+    for step in range(1, steps + 1):
+        path.rtt = RTT + (times - 1) * RTT * step // steps
+        path.run(20 * MS)
+    path.run(8 * S)
+    assert path.share(3 * S) >= 0.85
+    assert path.model.queue.base == pytest.approx(times * RTT, rel=0.1)
+
+
 def test_a_shorter_path_is_used_at_once_and_its_queue_becomes_short() -> None:
     path = settled(rtt=4 * RTT)
     path.rtt = RTT

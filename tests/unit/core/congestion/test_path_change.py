@@ -118,3 +118,14 @@ def test_the_rate_is_kept_on_a_shorter_path_too(rtt: int, window: int) -> None:
     assert (path.window, path.queue.base, path.queue.rtt) == (window, rtt, rtt)
     assert not change.is_tried
     assert path.rounds.phase > before
+
+
+@pytest.mark.parametrize(("rtt", "is_same"), [(LONG, True), (LONG * 95 // 100, True), (LONG * 94 // 100, False)])
+def test_what_cuts_do_not_move_is_known_again(rtt: int, is_same: bool) -> None:
+    change = PathChange(make_path())
+    assert not change.suspect(LONG)
+    change.begin(is_suspected=True)
+    assert change.suspect(rtt) is is_same
+    for forget in (change.clear, change.begin):
+        forget()
+        assert not change.suspect(rtt)
