@@ -5,8 +5,9 @@ start-up has just seen what is lost. While they agree with what is known they be
 floor says, or as much arrives as before, which means that even the smaller window is more than the path takes, the next
 ones come soon and are deeper.
 
-A round of few segments says little. Where the window holds few, it is quiet until enough of them are settled, and no
-larger than a part of what arrives in a round trip: the path takes more than that, whatever the window was.
+A round of few segments says little: so it is quiet until enough of them are settled. Where the window holds few, or the
+last quiet round has raised a doubt, it is no larger than a part of what arrives in a round trip: the path takes more
+than that, whatever the window was.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class QuietRounds:
         self._last_at = 0
         self._has_lost = False
         self._usual = 0  # bytes that arrived in a round that was not quiet
-        self.is_small = False  # the window holds few segments
+        self.is_small = False  # few segments are settled in a round
         self.arriving = 0  # bytes in a round trip, before it became quiet
         self._rounds = 0  # since it became quiet
         self._lost = self.segments = 0.0  # that were settled in them
@@ -44,6 +45,11 @@ class QuietRounds:
     def loss(self) -> float:
         """Share that was lost since it became quiet, 0..1."""
         return self._lost / self.segments if self.segments else 0.0
+
+    @property
+    def is_deep(self) -> bool:
+        """True when the last one has raised a doubt."""
+        return self._percent == _DEEP
 
     def begin(self, now: int) -> None:
         """Start-up has ended; nothing follows from the end of a second one."""
@@ -65,12 +71,13 @@ class QuietRounds:
         self._has_lost = False
         self.restored = window
         self._rounds, self._lost, self.segments = 0, 0.0, 0.0
-        self.is_small = window < ENOUGH_SEGMENTS * segment
         self.arriving = arriving
-        part = window * self._percent // 100
-        if not self.is_small:
-            return part
-        return min(max(arriving * self._percent // 100, LEAST_SEGMENTS * segment), max(part, min(window, 2 * segment)))
+        quiet = window * self._percent // 100
+        if self.is_deep or window < ENOUGH_SEGMENTS * segment:
+            least, most = LEAST_SEGMENTS * segment, max(quiet, min(window, 2 * segment))
+            quiet = min(max(arriving * self._percent // 100, least), most)
+        self.is_small = quiet < ENOUGH_SEGMENTS * segment
+        return quiet
 
     def take(self, ended: Round, *, segments: float, floor: float) -> bool:
         """Take a quiet round, in which so many were settled; True when there were enough of them.
@@ -87,7 +94,7 @@ class QuietRounds:
         """A quiet round has ended; `is_less`: fewer were lost than the floor says. True when it may be learned from."""
         self.restored = None
         self._last_at = now
-        was_deep = self._percent == _DEEP
+        was_deep = self.is_deep
         is_full = 100 * ended.acked > _AS_MUCH * self._usual
         if is_less or is_full:
             self._percent, self._intervals = _DEEP, 1

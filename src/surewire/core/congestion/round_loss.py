@@ -15,6 +15,7 @@ from surewire.core.units import NS_PER_S
 
 _FEW_SEGMENTS = 8
 _MOST_RISE = 0.05  # of the floor in a quiet round: what was lost may be others' doing
+_MUCH = 0.1  # of loss, by which a floor is too high
 _LOW = 0.6  # of what the path has delivered lately: what is lost of so much less cannot be ours to cause
 _LARGE_EXCESS = 0.15
 
@@ -105,10 +106,12 @@ class RoundLoss:
             return False
         loss, segments, restored = quiet.loss, quiet.segments, quiet.restored or 0
         is_less = floor.is_below(loss, segments)
+        # Where losses come in bursts one round without any says little: the one before has to have raised a doubt.
+        is_much_less = quiet.is_deep and segments >= ENOUGH_SEGMENTS and loss < floor.share - _MUCH
         may_learn = quiet.end(ended, is_less=is_less, now=now)
         is_short = path.queue.delay < path.allowed // 3
         is_believable = self._is_surely_empty or loss < floor.share + _MOST_RISE
-        if quiet.is_small and is_less:  # whoever held the queue: it only adds losses
+        if is_less and (quiet.is_small or is_much_less):  # whoever held the queue: it only adds losses
             floor.correct(loss, segments)
             restored = min(restored, int(quiet.arriving / (1 - floor.share)))
         elif may_learn and segments >= LEAST_SEGMENTS and is_short and is_believable:

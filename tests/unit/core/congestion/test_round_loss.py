@@ -8,6 +8,7 @@ from surewire.core.congestion.path_state import PathState
 from surewire.core.congestion.round_loss import RoundLoss
 from surewire.core.congestion.round_trips import Round
 from surewire.core.units import NS_PER_MS as MS
+from surewire.core.units import NS_PER_S as S
 from tests.unit.core.congestion.known_path import BDP, NOW, RTT, make_path, queue
 from tests.unit.core.congestion.make_round import make_round
 
@@ -157,3 +158,37 @@ def test_a_floor_that_so_few_cannot_contradict_is_not_waited_for() -> None:
     path.floor.begin(0.03, 200)
     path.window = losses.quiet_window(path.window, now=NOW)
     assert losses.end_quiet(make_round(12 * path.segment), now=NOW)
+
+
+def test_where_a_quiet_round_was_too_large_the_next_one_is_what_the_path_takes() -> None:
+    """A hundred segments are on the way where the path takes forty: three quarters of them lose nearly as much."""
+    path = make_path(loss=0.6, evidence=500.0)
+    path.queue.begin(RTT, now=NOW)
+    path.window = 100 * path.segment
+    losses, forty = RoundLoss(path), make_round(40 * path.segment, 60 * path.segment)
+    losses.on_round(forty, now=NOW)
+    losses.quiet.on_round(forty, is_first=True)
+    path.window = losses.quiet_window(path.window, now=NOW)
+    assert path.window == 75 * path.segment
+    assert losses.end_quiet(make_round(40 * path.segment, 35 * path.segment), now=NOW)
+    assert path.floor.share > 0.5
+    path.window = losses.quiet_window(path.window, now=NOW + 9 * S)
+    assert path.window == 20 * path.segment
+    ends = [losses.end_quiet(make_round(20 * path.segment), now=NOW + 9 * S) for _ in range(3)]
+    assert ends == [False, False, True]
+    assert path.floor.share == 0
+    assert path.window == 40 * path.segment
+
+
+@pytest.mark.parametrize(("share", "corrected"), [(0.35, 0.35), (0.53, 0.6)])
+def test_a_second_large_quiet_round_that_loses_far_less_corrects_the_floor(share: float, corrected: float) -> None:
+    """The first one may be chance, where losses come in bursts; and a little less always may be."""
+    path = make_path(loss=0.6, evidence=500.0)
+    losses = seen(path)
+    few = 125  # bytes in a segment: then half of the window is no small one
+    path.segment = few
+    for at, floor in ((NOW, 0.6), (NOW + 9 * S, corrected)):
+        path.window = losses.quiet_window(BDP, now=at)
+        queue(path, 10 * MS)  # from which nothing is learned
+        assert losses.end_quiet(lossy(share, path.window), now=at)
+        assert path.floor.share == pytest.approx(floor, abs=0.01)
