@@ -21,7 +21,7 @@ _CUTS_AT_LEAST = 3  # in a row, down to the least window: the queue is not ours,
 _STANDING_CUTS = 6  # in a row, and the queue did not become shorter: others hold it
 _DRAINS = 60  # per cent of it are left: those who fill a queue let it stand
 _JUMPS = 150  # per cent of the last one that was cut for: somebody has just come, and may yield
-_STILL_LEFT = 55  # per cent of the window: of a long queue two cuts leave less
+_STILL_LEFT, _STILL_LEFT_LOSSY = 75, 55  # per cent of the window: one cut, or two, leave less of a long queue
 _STANDING_AGAIN = 3  # where they have just seemed to be gone
 UNMOVED = 5
 """Per cent by which a round trip may differ that does not answer to the window."""
@@ -74,17 +74,27 @@ class Cuts:
             self._standing = self._longest = 0
         self._longest = max(self._longest, delay)
 
-    def are_in_vain(self, queue: QueueDelay, window: int, *, allowed: int, is_least: bool) -> bool:
-        """True when one more would not help either; `is_least`: the window is hardly to be cut."""
-        is_still = self.count and self.is_still(window, queue.rtt) and queue.delay > 2 * allowed
+    def are_in_vain(self, queue: QueueDelay, window: int, *, allowed: int, is_least: bool, is_lossy: bool) -> bool:
+        """True when one more would not help either.
+
+        Args:
+            queue: as the round showed it.
+            window: what they have left, bytes.
+            allowed: how long a queue may be, ns.
+            is_least: the window is hardly to be cut.
+            is_lossy: as in `is_still`.
+        """
+        is_still = self.count and self.is_still(window, queue.rtt, is_lossy=is_lossy) and queue.delay > 2 * allowed
         return bool(is_still) or (is_least and self.count >= _CUTS_AT_LEAST)
 
-    def is_still(self, window: int, rtt: int) -> bool:
-        """True when about half of the window is gone, and the round trip is what it was, neither more nor less.
+    def is_still(self, window: int, rtt: int, *, is_lossy: bool) -> bool:
+        """True when a quarter of the window is gone, and the round trip is still what it was, neither more nor less.
 
-        Not a quarter, which one cut takes: while somebody starts up beside us his part hides what it took away.
+        One cut takes as much, and while somebody starts up beside us his part may hide that. Where that may be one to
+        compete with he is not waited for; on a path that loses (`is_lossy`) nobody is, and half has to be gone.
         """
-        return 100 * window <= _STILL_LEFT * self._from and self._is_at(rtt)
+        left = _STILL_LEFT_LOSSY if is_lossy else _STILL_LEFT
+        return 100 * window <= left * self._from and self._is_at(rtt)
 
     def _is_at(self, rtt: int) -> bool:
         return 100 * abs(rtt - self._rtt) <= UNMOVED * self._rtt

@@ -3,10 +3,12 @@
 `StartUp` says when it is over. Then the window becomes what the path delivers in a round trip without a queue.
 
 The second search is for round trips that do not answer to the window: others hold the queue, or there is none and the
-path is longer. If the window grows by half before anything else moves, the path is longer indeed; but a full queue does
-not move either. So where the round trip has answered to cuts, or losses ended the search, it has to come out twice, at
-the same round trip. If round trips become shorter, the path is not longer, whatever the window is: they were a queue's,
-and somebody yields. Nothing is learned of losses meanwhile: who has others beside him causes some.
+path is longer. If the window doubles before anything else moves, the path is longer indeed; but a full queue does not
+move either. So where the round trip has answered to cuts, it has to come out twice, at the same round trip. On a path
+that loses nobody competes, so that others are flows like this one, and each that takes their queue for the path makes
+it longer for the rest: there it has to, too, if losses ended the search. In turn it is enough if the window grows by
+half. If round trips become shorter, the path is not longer, whatever the window is: they were a queue's, and somebody
+yields. Nothing is learned of losses meanwhile: who has others beside him causes some.
 """
 
 from __future__ import annotations
@@ -22,8 +24,7 @@ from surewire.core.units import NS_PER_S
 
 _UNKNOWN = 1 << 62  # ns: no round trip is longer
 _KNOWN_SEGMENTS = 100.0  # that the floor is taken to rest on in a second search
-_LONGER_FROM = 150  # per cent of the window before the cuts: two thirds of it have not moved the round trip then
-_SURELY_LONGER = 2  # times it: then the window itself has not, and losses are those of a longer path's short queue
+_LONGER_FROM, _LONGER_FROM_LOSSY = 200, 150  # per cent of the window before the cuts: half of that has moved nothing
 _DOUBTFUL_PART = 16  # of the round trip: where it varies by more, the first to come are fast ones, and no measure
 
 
@@ -47,8 +48,8 @@ class Doubling:
         """Begin with the window that the path has.
 
         For a second search, `again_from` is the window (bytes, > 0) to begin with, that of the path is what cuts have
-        left of it, and the last round's round trip is the one that does not answer. `is_still`: it has not moved while
-        half of the window was cut; `is_repeated`: the search before was in doubt of the same one.
+        left of it, and the last round's round trip is the one that does not answer. `is_still`: it has not moved since
+        they began; `is_repeated`: the search before was in doubt of the same one.
         """
         self._path = path
         self._again_from = again_from
@@ -115,17 +116,12 @@ class Doubling:
 
     def _end_again(self, reached: int, now: int) -> Found:
         path, before = self._path, self._again_from
-        if 100 * reached < _LONGER_FROM * before:
-            # Who answers to losses only where they are more than the path's cannot compete, and may be one too many.
-            path.window = before if path.is_surely_clean else max(self._left, before * 3 // 4)
+        if 100 * reached < (_LONGER_FROM_LOSSY if path.is_lossy else _LONGER_FROM) * before:
+            path.window = max(self._left, before * 3 // 4) if path.is_lossy else before
             return Found.OTHERS
-        if self._is_repeated or (self._is_still and not self._may_be_full(reached)):
+        may_be_full = path.is_lossy and self.start_up.is_over_by == "loss"
+        if self._is_repeated or (self._is_still and not may_be_full):
             path.queue.move(self._unmoved_rtt, now=now)
             return Found.LONGER_PATH
         path.window = before
         return Found.DOUBT
-
-    def _may_be_full(self, reached: int) -> bool:
-        """True when losses ended the search: the path has its own, or others keep a queue full."""
-        is_sure = self._path.is_surely_clean and reached >= _SURELY_LONGER * self._again_from
-        return self.start_up.is_over_by == "loss" and not is_sure

@@ -165,7 +165,7 @@ class PathModel:
 
     def _leave_start_up(self, found: Found, now: int) -> None:
         self.mode = _LOOK if found is Found.LIMIT else _AVOID
-        if found is Found.OTHERS and self._path.is_surely_clean:
+        if found is Found.OTHERS and not self._path.is_lossy:
             self._compete(now)
         self._change.begin(is_suspected=found is Found.DOUBT)
         self._losses.quiet.begin(now)
@@ -243,7 +243,7 @@ class PathModel:
         if not path.is_used(ended):  # what was not sent is not queued: to take away of that would move nothing
             path.window = max(min(path.window, ended.used), path.least)
         is_least = path.window <= LEAST_SEGMENTS * path.segment
-        if cuts.are_in_vain(queue, path.window, allowed=path.allowed, is_least=is_least):
+        if cuts.are_in_vain(queue, path.window, allowed=path.allowed, is_least=is_least, is_lossy=path.is_lossy):
             self._double_again(cuts.window)
             return
         left = cuts.take(queue, path.window, latest_rtt=ended.latest_rtt, noise=path.noise)
@@ -263,8 +263,8 @@ class PathModel:
         path.widening = None
         self._rounds.begin()
         rtt = path.queue.rtt
-        is_still, is_repeated = change.cuts.is_still(path.window, rtt), change.suspect(rtt)
-        self._doubling = Doubling(path, again_from=window, is_still=is_still, is_repeated=is_repeated)
+        is_still = change.cuts.is_still(path.window, rtt, is_lossy=path.is_lossy)
+        self._doubling = Doubling(path, again_from=window, is_still=is_still, is_repeated=change.suspect(rtt))
         self.mode = _STARTUP
 
     def _compete(self, now: int, *, has_yielded: bool = False) -> Contention:

@@ -22,8 +22,8 @@ def take(cuts: Cuts, path: PathState, window: int = BDP) -> int:
     return cuts.take(path.queue, window, latest_rtt=path.queue.rtt, noise=0)
 
 
-def in_vain(cuts: Cuts, path: PathState, window: int, *, is_least: bool = False) -> bool:
-    return cuts.are_in_vain(path.queue, window, allowed=10 * MS, is_least=is_least)
+def in_vain(cuts: Cuts, path: PathState, window: int, *, is_least: bool = False, is_lossy: bool = False) -> bool:
+    return cuts.are_in_vain(path.queue, window, allowed=10 * MS, is_least=is_least, is_lossy=is_lossy)
 
 
 def test_a_cut_takes_the_queues_share_and_leaves_a_little_of_it() -> None:
@@ -43,15 +43,21 @@ def test_the_window_before_the_first_cut_is_kept() -> None:
     assert cuts.window == BDP
 
 
-@pytest.mark.parametrize(("window", "moved", "is_it"), [(70, 0, False), (55, 0, True), (55, 5 * MS, False)])
-def test_a_round_trip_that_does_not_answer_to_half_of_the_window(window: int, moved: int, is_it: bool) -> None:
-    """To what one cut takes it may not answer because somebody starts up just then."""
+@pytest.mark.parametrize(
+    ("window", "moved", "is_it", "is_it_lossy"),
+    [(90, 0, False, False), (75, 0, True, False), (75, 5 * MS, False, False), (55, 0, True, True)],
+)
+def test_a_round_trip_that_does_not_answer_to_a_part_of_the_window(
+    window: int, moved: int, is_it: bool, is_it_lossy: bool
+) -> None:
+    """On a path that loses to half of it: to what one cut takes it may not because somebody starts up just then."""
     cuts = Cuts()
     take(cuts, queued(RTT))
     for delay in (RTT + moved + MS, RTT - moved - MS):
-        path = queued(delay)
-        assert in_vain(cuts, path, BDP * window // 100) is is_it
-        assert cuts.is_still(BDP * window // 100, path.queue.rtt) is is_it
+        path, left = queued(delay), BDP * window // 100
+        for is_lossy, expected in ((False, is_it), (True, is_it_lossy)):
+            assert in_vain(cuts, path, left, is_lossy=is_lossy) is expected
+            assert cuts.is_still(left, path.queue.rtt, is_lossy=is_lossy) is expected
 
 
 def test_one_that_did_answer_and_is_as_long_again_was_not_in_vain() -> None:
@@ -62,8 +68,8 @@ def test_one_that_did_answer_and_is_as_long_again_was_not_in_vain() -> None:
     assert not in_vain(cuts, queued(RTT), BDP // 2)
     take(cuts, queued(RTT), BDP // 2)
     cuts.on_round(queued(RTT).queue)
-    assert not in_vain(cuts, queued(RTT), BDP * 3 // 8)
-    assert in_vain(cuts, queued(RTT), BDP // 4)
+    assert not in_vain(cuts, queued(RTT), BDP * 2 // 5)
+    assert in_vain(cuts, queued(RTT), BDP * 3 // 8)
 
 
 def test_a_short_queue_may_stay_as_it_is() -> None:

@@ -78,45 +78,42 @@ def again(*, loss: float = 0.005, is_still: bool = True, is_repeated: bool = Fal
     return path, Doubling(path, again_from=BDP, is_still=is_still, is_repeated=is_repeated)
 
 
-def grow_by_half(path: PathState, search: Doubling) -> Found | None:
-    """And then the round trips become longer."""
-    assert acknowledge(path, search, acked=BDP // 2, rtt=2 * RTT) is None
+def grow(path: PathState, search: Doubling, *, by: int) -> Found | None:
+    """By so many bytes, and then the round trips become longer."""
+    assert acknowledge(path, search, acked=by, rtt=2 * RTT) is None
     return acknowledge(path, search, rtt=3 * RTT)
 
 
-def test_a_path_whose_window_grows_by_half_before_anything_moves_is_longer() -> None:
-    path, search = again()
-    assert grow_by_half(path, search) is Found.LONGER_PATH
+@pytest.mark.parametrize(("loss", "by"), [(0.005, BDP), (0.1, BDP // 2)])
+def test_a_path_whose_window_grows_so_much_before_anything_moves_is_longer(loss: float, by: int) -> None:
+    path, search = again(loss=loss)
+    assert grow(path, search, by=by) is Found.LONGER_PATH
     assert path.queue.base == 2 * RTT
 
 
-@pytest.mark.parametrize(("loss", "left"), [(0.005, BDP), (0.1, BDP * 3 // 4)])
-def test_one_whose_round_trips_move_sooner_has_others_on_it(loss: float, left: int) -> None:
-    """Who cannot compete with them, as the path loses too much, may be one of many who overload it together."""
+@pytest.mark.parametrize(("loss", "by", "left"), [(0.005, BDP * 9 // 10, BDP), (0.1, BDP * 2 // 5, BDP * 3 // 4)])
+def test_one_whose_round_trips_move_sooner_has_others_on_it(loss: float, by: int, left: int) -> None:
+    """Where nobody competes, as the path loses too much, they may be flows like this one, who overload it together."""
     path, search = again(loss=loss)
-    assert acknowledge(path, search, acked=BDP * 2 // 5, rtt=2 * RTT) is None
-    assert acknowledge(path, search, rtt=3 * RTT) is Found.OTHERS
+    assert grow(path, search, by=by) is Found.OTHERS
     assert (path.window, path.queue.base) == (left, RTT)
 
 
-def test_one_that_cuts_had_moved_is_longer_only_if_it_seems_so_twice() -> None:
+@pytest.mark.parametrize("loss", [0.005, 0.1])
+def test_one_that_cuts_had_moved_is_longer_only_if_it_seems_so_twice(loss: float) -> None:
     """A full queue does not move either: sixteen flows took it for a longer path, one after the other."""
-    path, search = again(is_still=False)
-    assert grow_by_half(path, search) is Found.DOUBT
+    path, search = again(loss=loss, is_still=False)
+    assert grow(path, search, by=BDP) is Found.DOUBT
     assert (path.window, path.queue.base) == (BDP, RTT)
-    path, search = again(is_still=False, is_repeated=True)
-    assert grow_by_half(path, search) is Found.LONGER_PATH
+    path, search = again(loss=loss, is_still=False, is_repeated=True)
+    assert grow(path, search, by=BDP) is Found.LONGER_PATH
 
 
-@pytest.mark.parametrize(
-    ("loss", "grown", "found"),
-    [(0.005, 3, Found.DOUBT), (0.005, 4, Found.LONGER_PATH), (0.1, 3, Found.DOUBT), (0.1, 4, Found.DOUBT)],
-)
-def test_so_is_one_where_losses_ended_the_search(loss: float, grown: int, found: Found) -> None:
-    """Not if it has no losses of its own, and the window had doubled: then it is a longer path's short queue."""
+@pytest.mark.parametrize(("loss", "found"), [(0.005, Found.LONGER_PATH), (0.1, Found.DOUBT)])
+def test_so_is_one_that_loses_where_losses_ended_the_search(loss: float, found: Found) -> None:
     for is_repeated in (False, True):
         path, search = again(loss=loss, is_repeated=is_repeated)
-        ended = acknowledge(path, search, acked=grown * BDP // 4, lost=BDP, rtt=2 * RTT, is_end=True)
+        ended = acknowledge(path, search, acked=BDP, lost=BDP, rtt=2 * RTT, is_end=True)
         assert ended is (Found.LONGER_PATH if is_repeated else found)
 
 
